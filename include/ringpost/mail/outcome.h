@@ -1,0 +1,27 @@
+// What became of one recipient in one delivery attempt.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "ringpost/mail/enhanced_status.h"
+
+namespace ringpost::mail {
+
+enum class OutcomeKind : std::uint8_t { delivered, deferred, bounced, expired };
+
+[[nodiscard]] std::string_view name_of(OutcomeKind kind);
+
+// `reply` is what the remote server said, code first ("550 5.1.1 No such user"), or our own words
+// when no server spoke; one line, at most 512 bytes, without control characters.
+struct Outcome {
+  OutcomeKind kind = OutcomeKind::deferred;
+  EnhancedStatus status;
+  std::string reply;
+  std::string mx;         // the host that replied, empty if none
+  std::string address;    // its address and port, empty if none
+  bool in_doubt = false;  // the terminator was completely sent and no reply came (RFC 1047)
+};
+
+}  // namespace ringpost::mail

@@ -1,0 +1,19 @@
+#include "ringpost/mail/outcome.h"
+
+namespace ringpost::mail {
+
+std::string_view name_of(OutcomeKind kind) {
+  switch (kind) {
+    case OutcomeKind::delivered:
+      return "delivered";
+    case OutcomeKind::deferred:
+      return "deferred";
+    case OutcomeKind::bounced:
+      return "bounced";
+    case OutcomeKind::expired:
+      return "expired";
+  }
+  return "unknown";
+}
+
+}  // namespace ringpost::mail
