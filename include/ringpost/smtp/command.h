@@ -1,0 +1,55 @@
+// One command line of a client, RFC 5321 section 4.1: which verb, and what its argument says.
+// Called by ServerSession; judges syntax alone, never sequence or policy.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "ringpost/mail/address.h"
+
+namespace ringpost::smtp {
+
+enum class Verb : std::uint8_t {
+  ehlo,
+  helo,
+  mail,
+  rcpt,
+  data,
+  rset,
+  noop,
+  vrfy,
+  help,
+  quit,
+  absent,  // known to SMTP, not offered here
+  unknown,
+};
+
+struct Command {
+  Verb verb = Verb::unknown;
+  std::string_view argument;  // without spaces at both ends
+};
+
+// `line` comes without its CRLF.
+[[nodiscard]] Command parse_command(std::string_view line);
+
+// A complete refusal ("501 5.5.4 …", without CRLF), or empty if the command is sound.
+using Refusal = std::string;
+
+// Views into the command line.
+struct MailArguments {
+  std::string_view sender;            // empty = the null reverse-path
+  std::optional<std::uint64_t> size;  // RFC 1870
+  bool eight_bit = false;             // BODY=8BITMIME, RFC 6152
+};
+// `argument` is what stands behind MAIL: FROM:<path> and parameters.
+[[nodiscard]] Refusal parse_mail(std::string_view argument, MailArguments& out);
+
+// `argument` is what stands behind RCPT: TO:<path> and parameters.
+[[nodiscard]] Refusal parse_rcpt(std::string_view argument, std::string_view& recipient);
+
+// Turns what a client said after EHLO or HELO into text that may stand in a Received field.
+[[nodiscard]] std::string sanitized_greeting(std::string_view argument);
+
+}  // namespace ringpost::smtp
