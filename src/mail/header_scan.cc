@@ -41,10 +41,12 @@ std::size_t field_end(std::string_view text, std::size_t from) {
   return end;
 }
 
-// The value of a whole field. Unfolding takes out the line ends alone (RFC 5322 section 2.2.3).
+// The value of a whole field. Unfolding takes out the line ends alone (RFC 5322 section 2.2.3); a
+// tab is as good as a space.
 std::string unfolded_value(std::string_view field) {
   std::string value(field.substr(field.find(':') + 1));
   std::erase_if(value, [](char c) { return c == '\r' || c == '\n'; });
+  std::ranges::replace(value, '\t', ' ');
   return std::string(trim(value));
 }
 

@@ -1,0 +1,63 @@
+// The bytes between DATA and its final dot: finds CRLF.CRLF and nothing else as the end, takes
+// dot-stuffing out (RFC 5321 section 4.5.2), and refuses what no two servers read alike: bare CR,
+// bare LF, NUL. Owns the growing content. Called by ServerSession; knows no replies.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace ringpost::smtp {
+
+enum class ContentFault : std::uint8_t { none, bare_cr, bare_lf, nul, long_line, too_big };
+
+class ContentReader {
+ public:
+  struct Limits {
+    std::size_t size;         // of the content, without prefix, dot-stuffing and final dot
+    std::size_t line_length;  // of a line, its CRLF included
+  };
+
+  // `prefix` is what the content begins with: the trace field. `expected_size` is what the client
+  // or experience says of the rest; it only saves copies.
+  void start(std::string_view prefix, std::size_t expected_size, Limits limits);
+
+  struct Progress {
+    std::size_t consumed;
+    bool done;  // the final dot was the last thing consumed
+  };
+  // Consumes all of `bytes` or up to and including the final dot. After a fault the rest is
+  // read in no memory at all, up to the same end.
+  Progress feed(std::string_view bytes);
+
+  // The first thing wrong in the order of the bytes, and the line, from 1, that it is in.
+  [[nodiscard]] ContentFault fault() const { return fault_; }
+  [[nodiscard]] std::uint64_t fault_line() const { return line_; }
+  [[nodiscard]] bool eight_bit() const { return eight_bit_; }
+  [[nodiscard]] std::string take_content();
+
+ private:
+  // What the last byte was.
+  enum class State : std::uint8_t { line_start, in_line, carriage_return, dot, dot_return, done };
+
+  std::size_t skim(std::string_view bytes);
+  std::optional<std::size_t> take(std::string_view bytes);
+  bool append_run(std::string_view run, std::size_t line_ends);
+  void step(char c);
+  void step_in_line(char c);
+  void append(char c);
+  void fail(ContentFault fault);
+
+  Limits limits_{};
+  std::string content_;
+  std::size_t prefix_size_ = 0;
+  std::uint64_t line_ = 1;
+  std::size_t line_length_ = 0;  // of the line begun, as far as it is read, without its CRLF
+  State state_ = State::done;
+  ContentFault fault_ = ContentFault::none;
+  bool eight_bit_ = false;
+};
+
+}  // namespace ringpost::smtp
