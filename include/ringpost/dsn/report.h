@@ -1,0 +1,47 @@
+// The failure report of one message, for all its failed recipients: an RFC 3464 multipart/report
+// that a human understands and a program can read. Pure: time and id are arguments. Whether a
+// report is due is the caller's affair; a message with a null sender never gets one.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "ringpost/base/time.h"
+#include "ringpost/mail/enhanced_status.h"
+#include "ringpost/mail/message.h"
+
+namespace ringpost::dsn {
+
+struct FailedRecipient {
+  std::string address;
+  mail::EnhancedStatus status;  // unknown: 5.0.0, or 4.4.7 where it expired
+  std::string reply;            // the remote server's, code first; or our own words
+  std::string remote_mx;        // the host that said it; empty: it is ours
+  std::optional<WallTime> last_attempt;
+  bool expired = false;  // given up after its time in the queue; else refused
+};
+
+struct FailedMessage {
+  mail::MessageId id;
+  WallTime arrived;
+  std::string sender;         // must not be empty
+  std::string envid;          // RFC 3461, as received; may be empty
+  std::string received_from;  // name of the client it came from; may be empty
+  std::string tenant;         // both go on into the report's envelope
+  std::string job;
+  // As much of the original as the caller has at hand; what follows the header is not used.
+  std::string_view content;
+};
+
+inline constexpr std::size_t max_returned_header = 16 * 1024;
+
+// `recipients` must not be empty. `id` and `now` are the report's own; the boundary derives from
+// the id, so that the same report comes out the same after a restart.
+[[nodiscard]] mail::Message failure_report(const FailedMessage& message,
+                                           const std::vector<FailedRecipient>& recipients,
+                                           mail::MessageId id, std::string_view hostname,
+                                           WallTime now);
+
+}  // namespace ringpost::dsn

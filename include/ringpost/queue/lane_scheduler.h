@@ -1,0 +1,83 @@
+// Which lane the next free runner of a group serves: round robin among the lanes with ready work
+// that are below their limits and not suspended. Owns lanes and destinations. Used by the queue
+// group only; decides nothing about recipients.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "ringpost/queue/lane.h"
+#include "ringpost/queue/now.h"
+#include "ringpost/queue/schedule.h"
+
+namespace ringpost::queue {
+
+struct GroupSettings;
+
+// A runner's place on a lane. Moves with the runner; whoever got it gives it back.
+struct Seat {
+  Lane* lane = nullptr;
+  bool fresh = true;  // has taken no entry yet
+
+  explicit operator bool() const { return lane != nullptr; }
+};
+
+class LaneScheduler {
+ public:
+  explicit LaneScheduler(const GroupSettings& settings);
+
+  Lane& lane_for(const LaneKey& key);
+  // Forgets a lane that no domain and no runner uses.
+  void drop_if_unused(Lane& lane);
+
+  // To be called whenever a lane got ready work.
+  void work_added(Lane& lane, Now now);
+  // Puts the lane where it belongs now: after any change to its limits, status or seats.
+  void place(Lane& lane, Now now);
+
+  Seat acquire(Now now);
+  void release(Seat& seat, Now now);
+  // Lanes whose time has come look for a runner again.
+  void advance(Now now);
+  [[nodiscard]] Instant next_due() { return waiting_.next_due(); }
+
+  [[nodiscard]] bool lane_waits();
+  [[nodiscard]] std::uint32_t runners_busy() const { return busy_; }
+  [[nodiscard]] std::uint32_t slow_seats() const { return slow_seats_; }
+  [[nodiscard]] std::uint32_t slow_limit() const;
+
+  void connection_closed(Destination& destination);
+  void new_rate();  // the settings changed
+
+  template <class Visit>
+  void for_each_lane(Visit visit) const {
+    for (const auto& [key, lane] : lanes_) {
+      visit(*lane);
+    }
+  }
+
+ private:
+  friend class QueueGroup;
+
+  using Lanes = IntrusiveList<Lane, LaneTag>;
+
+  Destination& destination_for(const LaneKey& key);
+  void drop_if_unused(Destination& destination);
+  [[nodiscard]] Instant may_serve_from(Lane& lane, Now now, Lane::Place& place) const;
+  void unblock_one(Destination& destination, Now now);
+
+  const GroupSettings& settings_;
+  std::map<std::string, std::unique_ptr<Destination>> destinations_;
+  std::map<std::string, std::unique_ptr<Lane>> lanes_;
+  Lanes ready_;
+  Lanes slow_ready_;
+  Schedule<Lane, LaneTag> waiting_;
+  std::uint32_t busy_ = 0;
+  std::uint32_t slow_seats_ = 0;
+  std::uint32_t turns_ = 0;
+};
+
+}  // namespace ringpost::queue

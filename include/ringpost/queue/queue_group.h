@@ -1,0 +1,209 @@
+// A queue group: the recipients of some domains, their lanes, and what its runners do next. Owned
+// by one shard, single-threaded. Delivery asks it for work and tells it what came of it; it
+// performs no I/O and reads no clock. docs/SCHEDULER.md describes the life of an entry.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "ringpost/base/random.h"
+#include "ringpost/mail/outcome.h"
+#include "ringpost/queue/domain.h"
+#include "ringpost/queue/entry.h"
+#include "ringpost/queue/lane_scheduler.h"
+#include "ringpost/queue/now.h"
+#include "ringpost/queue/retry.h"
+#include "ringpost/queue/schedule.h"
+
+namespace ringpost::queue {
+
+enum class DeliveryMode : std::uint8_t { queue, at_once, hold };
+
+struct GroupSettings {
+  std::string name;
+  std::uint32_t runners = 100;  // connections in use at most
+  std::uint32_t weight = 1;     // against the shard's other groups
+  std::uint32_t max_connections_per_destination = 10;
+  std::uint32_t max_messages_per_connection = 100;  // 0 = no limit
+  std::uint32_t max_recipients_per_transaction = 100;
+  double messages_per_second = 0;  // per destination; 0 = no limit
+  DeliveryMode delivery = DeliveryMode::queue;
+  RetrySettings retry;
+  HostStatusSettings host_status;
+  // A lane gets one more connection for each so many messages that are ready…
+  std::uint32_t backlog_per_connection = 4;
+  // …or when its runners have taken none of them for so long.
+  Duration patience = 1s;
+  // A runner's turn on a lane, while other lanes wait.
+  std::uint32_t turn_messages = 100;
+  Duration turn_duration = 10s;
+  // Domains without work of which the route is remembered.
+  std::uint32_t idle_domains = 1000;
+};
+
+// What becomes of a recipient after a delivery attempt.
+enum class Next : std::uint8_t {
+  done,         // delivered, bounced, expired
+  retry,        // deferred: an attempt was counted
+  retry_alone,  // in doubt: deferred, and from now on alone
+  again,        // no attempt counted: to the front, at once
+};
+struct RecipientResult {
+  Next next = Next::done;
+  mail::EnhancedStatus status;
+  std::string_view reply;
+  bool report_owed = false;  // ignored for a null sender
+};
+[[nodiscard]] RecipientResult result_of(const mail::Outcome& outcome);
+
+class QueueGroup {
+ public:
+  explicit QueueGroup(GroupSettings settings);
+  QueueGroup(const QueueGroup&) = delete;
+  QueueGroup& operator=(const QueueGroup&) = delete;
+  ~QueueGroup();  // entries that are left are forgotten
+
+  [[nodiscard]] const GroupSettings& settings() const { return settings_; }
+  // Limits, delivery mode and schedule may change at any time; the name may not. What is held
+  // is released when the mode is no longer `hold`.
+  void change_settings(GroupSettings settings, Now now);
+
+  // --- filing -----------------------------------------------------------------------------------
+  // Files these recipients (indices into the message's, none of them filed or done), for `due`:
+  // at or before now means at once. Grouped by domain here; DNS is not needed.
+  void file(QueuedMessage& message, std::span<const std::uint32_t> recipients, WallTime due,
+            Now now);
+  // All that are neither done nor filed.
+  void file(QueuedMessage& message, WallTime due, Now now);
+
+  // --- routes -----------------------------------------------------------------------------------
+  // The next domain with ready work whose route has to be asked for; nullptr if none. It must be
+  // answered by assign() or fail_route().
+  Domain* next_unresolved();
+  void assign(Domain& domain, const LaneKey& key, Instant valid_until, Now now);
+  // For now. Nobody's attempts or schedule advance.
+  void fail_route(Domain& domain, Instant until, Now now);
+  // The answer is not believed any more: asked again when there is work.
+  void expire_route(Domain& domain);
+  // For a domain that takes no mail: its ready entries one by one, in flight, to be finished.
+  Entry* next_entry_of(Domain& domain, Now now);
+  [[nodiscard]] Domain* find_domain(std::string_view name) const { return domains_.find(name); }
+
+  // --- runners ----------------------------------------------------------------------------------
+  // A seat on the next lane, or none: nothing to do, or no runner free. Each seat must be released;
+  // until then its Lane& is valid.
+  Seat next_lane(Now now) { return lanes_.acquire(now); }
+  void release(Seat& seat, Now now) { lanes_.release(seat, now); }
+  // The next entry, in flight; nullptr: nothing (more) to do here now.
+  Entry* next_entry(Seat& seat, Now now);
+  // Whether a runner should give its seat up for the sake of lanes that wait.
+  [[nodiscard]] bool turn_over(std::uint32_t messages_sent, Instant started, Now now);
+  // A ready entry, taken by name instead of by turn (delivery at once); false if it is not ready.
+  bool take(Entry& entry, Now now);
+
+  // --- outcomes: of entries in flight -----------------------------------------------------------
+  // When recipients of this entry that are deferred now should be tried again.
+  [[nodiscard]] WallTime retry_at(const Entry& entry, Now now, Random& random) const;
+  // One result for each recipient, in the entry's order. `retry_due` for those deferred. The entry
+  // may be gone afterwards. Returns the message's recipients that are still open; at 0 the caller
+  // may erase the message.
+  std::uint32_t finish(Entry& entry, std::span<const RecipientResult> results, WallTime retry_due,
+                       Now now);
+  // All recipients deferred until `due`, no attempt counted.
+  void defer(Entry& entry, WallTime due, Now now);
+  // To the front of its flow; no attempt counted.
+  void put_back(Entry& entry, Now now);
+  // Out of the queue without outcome, in any state: handed over or deleted. Its recipients are done
+  // here. Returns as finish() does.
+  std::uint32_t remove(Entry& entry);
+
+  // --- status of lanes --------------------------------------------------------------------------
+  // The lane cannot be served (connect, greeting, EHLO, 421): one deferral for all of it. Returns
+  // when a probe may go. An explicit `until` replaces the growing probe times.
+  Instant defer_lane(Lane& lane, mail::EnhancedStatus status, std::string_view reply,
+                     std::optional<Instant> until, Now now);
+  void lane_succeeded(Lane& lane, Now now);
+  // Slow to connect: such lanes hold a quarter of the runners at most.
+  void set_slow(Lane& lane, bool slow, Now now);
+  // For views: a refusal that is worth showing.
+  void note_error(Lane& lane, mail::EnhancedStatus status, std::string_view reply, Now now);
+  // The cache's view of a destination. A Destination& stays valid while a connection is open.
+  void connection_opened(Destination& destination) { ++destination.connections_open; }
+  void connection_closed(Destination& destination) { lanes_.connection_closed(destination); }
+
+  // --- time -------------------------------------------------------------------------------------
+  // What is due becomes ready, what has expired is set aside, lanes and domains wake. Bounded a
+  // call; next_due() tells when to call again.
+  void advance(Now now);
+  // When advance() or next_expired() will have something to do; `never` if nothing waits.
+  [[nodiscard]] Instant next_due();
+  // An entry whose message passed its expiry, in flight, to be finished; nullptr if there is none.
+  Entry* next_expired();
+
+  // --- totals -----------------------------------------------------------------------------------
+  [[nodiscard]] bool has_work() const { return entries_ > 0; }
+  [[nodiscard]] const Counts& counts() const { return counts_; }
+  [[nodiscard]] std::uint64_t entries() const { return entries_; }
+  [[nodiscard]] std::uint32_t runners_busy() const { return lanes_.runners_busy(); }
+  [[nodiscard]] LaneScheduler& lanes() { return lanes_; }
+
+  template <class Visit>
+  void for_each_domain(Visit visit) const {
+    domains_.for_each(visit);
+  }
+  // In order of due time, those deferred; of expiry, all but those in flight past it.
+  template <class Visit>
+  void for_each_deferred(Visit visit) {
+    due_.for_each(visit);
+  }
+  template <class Visit>
+  void for_each_by_age(Visit visit) {
+    expiry_.for_each(visit);
+  }
+
+ private:
+  // queue_group.cc
+  void file_one_domain(QueuedMessage& message, std::span<const std::uint32_t> recipients,
+                       std::string_view domain_name, Instant due, Now now);
+  Entry& make_entry(QueuedMessage& message, Flow& flow);
+  void append(Entry& entry, std::uint32_t recipient);
+  void forget(Entry& entry);
+  void set_state(Entry& entry, EntryState state);
+  void enqueue(Entry& entry, Instant due, bool at_front, Now now);
+  void make_ready(Entry& entry, bool at_front, Now now);
+  void take_off(Entry& entry);
+  void watch_expiry(Entry& entry, Now now);
+
+  // routes.cc
+  Domain& domain_for(std::string_view name);
+  Flow& flow_for(Domain& domain, Job& job);
+  void drop_flow(Flow& flow);
+  void attach(Flow& flow);
+  void detach(Flow& flow);
+  void leave_lane(Domain& domain, Now now);
+  void ask_route(Domain& domain);
+  void settle(Domain& domain);
+  void forget(Domain& domain);
+  void flow_emptied(Flow& flow);
+
+  GroupSettings settings_;
+  LaneScheduler lanes_;
+  GrowingTable<Domain, DomainTraits> domains_;
+  GrowingTable<Flow, FlowTraits> flows_;
+  IntrusiveList<Domain, DomainListTag> unresolved_;
+  IntrusiveList<Domain, DomainListTag> idle_;
+  Schedule<Domain, DomainListTag> failed_routes_;
+  Schedule<Entry, QueueTag> due_;
+  Schedule<Entry, ExpiryTag> expiry_;
+  IntrusiveList<Entry, QueueTag> held_;
+  IntrusiveList<Entry, QueueTag> expired_;
+  Counts counts_;
+  std::uint64_t entries_ = 0;
+  std::uint32_t idle_count_ = 0;
+  std::uint32_t last_domain_ = 0;
+};
+
+}  // namespace ringpost::queue
