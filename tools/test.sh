@@ -1,0 +1,122 @@
+#!/usr/bin/env bash
+# Installs what is missing, builds, runs every test. The last line is `N passed, N failed`.
+. "$(dirname "$0")/lib/say.sh"
+. "$root/tools/lib/dependencies.sh"
+. "$root/tools/lib/build.sh"
+
+help='usage: tools/test.sh [--all]
+  (none)   g++, every test: units, lints, compiler, end to end
+  --all    also: clang 19, ASan and UBSan, TSan for what crosses threads, short fuzzing'
+
+all=no
+for option in "$@"; do
+  case $option in
+    --all) all=yes ;;
+    -h | --help)
+      printf '%s\n' "$help"
+      exit 0
+      ;;
+    *) usage "$help" ;;
+  esac
+done
+
+passed=0 failed=0 skipped=0
+count() { passed=$((passed + $1)) failed=$((failed + $2)) skipped=$((skipped + $3)); }
+
+fail_part() {
+  say "== FAILED: $*"
+  count 0 1 0
+}
+
+# run_tests DIRECTORY MESON-OPTIONS...: runs what is built there and adds up its cases.
+run_tests() {
+  local directory=$1 started=$SECONDS status=0 counts
+  shift
+  # A report of an earlier run would stand in for a test program that crashes now.
+  rm -f "$directory"/*.xml "$directory"/meson-logs/testlog*.json
+  meson test -C "$directory" --no-rebuild --print-errorlogs --num-processes "$(nproc)" "$@" >&2 ||
+    status=$?
+  if ! counts=$(/usr/bin/python3 "$root/tools/lib/count_tests.py" "$directory"); then
+    fail_part "${directory##*/}: no results to count"
+    return
+  fi
+  # shellcheck disable=SC2086
+  count $counts
+  if ((status != 0)) && [[ $counts == *' 0 '* ]]; then
+    fail_part "${directory##*/}: meson test ended with $status"
+  fi
+  say "== ${directory##*/}: passed, failed, skipped: $counts ($(seconds_since "$started"))"
+}
+
+# part FLAVOUR MESON-OPTIONS...
+part() {
+  local started=$SECONDS
+  flavour "$1"
+  shift
+  configure "$build_directory" "${build_options[@]}" || {
+    fail_part "${build_directory##*/}: not configured"
+    return
+  }
+  compile "$build_directory" || {
+    fail_part "${build_directory##*/}: does not build"
+    return
+  }
+  link_programs "$build_directory"
+  say "== ${build_directory##*/}: built ($(seconds_since "$started"))"
+  run_tests "$build_directory" "$@"
+}
+
+# Only the programs of the tests that start threads: the others have nothing for TSan to see.
+part_threads() {
+  local -a targets=()
+  flavour tsan
+  configure "$build_directory" "${build_options[@]}" || {
+    fail_part 'build-tsan: not configured'
+    return
+  }
+  mapfile -t targets < <(/usr/bin/python3 "$root/tools/lib/suite_targets.py" "$build_directory" threads)
+  ((${#targets[@]} > 0)) || return 0
+  compile "$build_directory" "${targets[@]}" || {
+    fail_part 'build-tsan: does not build'
+    return
+  }
+  run_tests "$build_directory" --suite threads --timeout-multiplier 5
+}
+
+# Each fuzz target for some seconds, in the build with ASan.
+part_fuzz() {
+  local target log
+  for target in "$root"/build-asan/tests/fuzz/fuzz-*; do
+    [[ -f $target && -x $target ]] || continue
+    log=$(mktemp)
+    say "== fuzzing: ${target##*/}"
+    if (cd "$(mktemp -d)" && "$target" -max_total_time=10 -timeout=10 -rss_limit_mb=2048) >"$log" 2>&1; then
+      count 1 0 0
+    else
+      tail -n 60 "$log" >&2
+      fail_part "${target##*/}"
+    fi
+    rm -f "$log"
+  done
+}
+
+if [[ $all == yes ]]; then
+  require_packages all
+else
+  require_packages test
+fi
+
+part test
+if [[ $all == yes ]]; then
+  part clang --no-suite lint --no-suite e2e
+  ASAN_OPTIONS=detect_stack_use_after_return=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
+    part asan --no-suite lint --timeout-multiplier 4
+  part_fuzz
+  TSAN_OPTIONS=halt_on_error=1 part_threads
+fi
+
+say "== $(seconds_since 0) in all"
+line="$passed passed, $failed failed"
+((skipped == 0)) || line+=", $skipped skipped"
+printf '%s\n' "$line"
+((failed == 0 && passed > 0))
