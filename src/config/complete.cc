@@ -1,0 +1,147 @@
+#include "ringpost/config/complete.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <string>
+#include <utility>
+
+#include "ringpost/config/values.h"
+
+namespace ringpost::config {
+namespace {
+
+constexpr std::uint64_t block_size = 4096;    // what direct writes to the spool are aligned to
+constexpr std::size_t max_socket_path = 107;  // sun_path less its final NUL, unix(7)
+constexpr std::uint32_t default_groups_per_shard = 2;
+constexpr std::uint32_t max_default_shards = 128;
+
+class Completion {
+ public:
+  Completion(Loaded& loaded, const Environment& environment, std::vector<Problem>& problems)
+      : config_(loaded.config),
+        origins_(loaded.origins),
+        environment_(environment),
+        problems_(problems) {}
+
+  void fill_defaults(const QueueGroup& default_group) {
+    if (config_.shards.count == 0) {
+      config_.shards.count = std::clamp(environment_.cores, 1U, max_default_shards);
+    }
+    if (config_.queue.default_groups == 0) {
+      config_.queue.default_groups = config_.shards.count * default_groups_per_shard;
+    }
+    for (std::uint32_t i = 0; i < config_.queue.default_groups; ++i) {
+      QueueGroup group = default_group;
+      group.name = fmt::format("default-{}", i);
+      config_.default_groups.push_back(std::move(group));
+    }
+    if (config_.control.socket.empty()) {
+      config_.control.socket = config_.spool.directory + "/control.socket";
+    }
+    if (config_.log.events.empty()) {
+      config_.log.events = config_.spool.directory + "/events.log";
+    }
+    for (Route& route : config_.routes) {
+      for (Host& host : route.hosts) {
+        fill_port(host);
+      }
+    }
+    if (config_.delivery.smarthost) {
+      fill_port(*config_.delivery.smarthost);
+    }
+  }
+
+  void check_hostname() {
+    if (!config_.identity.hostname.empty()) {
+      return;
+    }
+    Result<std::string> name = parse_domain(environment_.hostname, false);
+    if (!name) {
+      problem("identity.hostname",
+              fmt::format("identity.hostname: the machine's host name cannot serve: {}",
+                          name.error().message),
+              "set identity.hostname");
+      return;
+    }
+    config_.identity.hostname = *std::move(name);
+  }
+
+  void check_limits() {
+    if (config_.spool.segment_size % block_size != 0) {
+      problem("spool.segment_size", "spool.segment_size: expects a multiple of 4 KiB",
+              fmt::format("{} is the next one",
+                          (config_.spool.segment_size / block_size + 1) * block_size));
+    }
+    if (config_.listener.max_message_size > config_.spool.segment_size / 2) {
+      problem(
+          "listener.max_message_size",
+          "listener.max_message_size: a message must fit into half a spool segment",
+          fmt::format("at most {} with this spool.segment_size", config_.spool.segment_size / 2));
+    }
+    if (config_.retry.first > config_.retry.max) {
+      problem("retry.first", "retry.first: is longer than retry.max",
+              fmt::format("at most {}", format_duration(config_.retry.max)));
+    }
+    if (config_.control.socket.size() > max_socket_path) {
+      problem("control.socket",
+              fmt::format("control.socket: '{}' is longer than {} bytes, the most that a Unix "
+                          "socket may have",
+                          config_.control.socket, max_socket_path),
+              "set a shorter control.socket");
+    }
+  }
+
+  void check_groups() {
+    std::map<std::string_view, std::string_view> group_of;
+    for (const QueueGroup& group : config_.queue_groups) {
+      const std::string path = fmt::format("queue_group.{}", group.name);
+      if (group.shard && *group.shard >= config_.shards.count) {
+        problem(path + ".shard", fmt::format("{}.shard: there is no shard {}", path, *group.shard),
+                fmt::format("with {} shards the last one is {}", config_.shards.count,
+                            config_.shards.count - 1));
+      }
+      for (const std::string& domain : group.domains) {
+        const auto [known, added] = group_of.emplace(domain, group.name);
+        if (!added) {
+          const std::string other = fmt::format("queue_group.{}.domains", known->second);
+          problem(fmt::format("{}.domains.{}", path, domain),
+                  fmt::format("{}.domains: '{}' is already in queue group '{}' at {}", path, domain,
+                              known->second, origins_.at(fmt::format("{}.{}", other, domain))),
+                  "remove it from one of them");
+        }
+      }
+    }
+  }
+
+ private:
+  void fill_port(Host& host) const {
+    if (host.port == 0) {
+      host.port = config_.delivery.port;
+    }
+  }
+  void problem(const std::string& path, std::string message, std::string suggestion) {
+    const Place* place = origins_.find(path);
+    problems_.push_back(
+        Problem{place != nullptr ? *place : Place{}, std::move(message), std::move(suggestion)});
+  }
+
+  Config& config_;
+  const Origins& origins_;
+  const Environment& environment_;
+  std::vector<Problem>& problems_;
+};
+
+}  // namespace
+
+void complete(Loaded& loaded, const QueueGroup& default_group, const Environment& environment,
+              std::vector<Problem>& problems) {
+  Completion completion(loaded, environment, problems);
+  completion.fill_defaults(default_group);
+  completion.check_hostname();
+  completion.check_limits();
+  completion.check_groups();
+}
+
+}  // namespace ringpost::config
