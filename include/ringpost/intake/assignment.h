@@ -1,0 +1,58 @@
+// Which queue group a recipient belongs to, and so which shard: a pure function of the address and
+// the configuration. Exact domains first, then the longest matching suffix, then a hash of the
+// domain over the default groups.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "ringpost/config/config.h"
+
+namespace ringpost::intake {
+
+enum class MatchKind : std::uint8_t { exact, suffix, fallback };
+
+[[nodiscard]] std::string_view name_of(MatchKind kind);  // "exact", "suffix", "default"
+
+struct GroupPlace {
+  std::uint32_t group = 0;  // index into Assignment::groups()
+  MatchKind kind = MatchKind::fallback;
+  std::string_view pattern;  // what matched; empty for the default groups
+};
+
+struct AssignedGroup {
+  config::QueueGroup settings;
+  std::uint32_t shard = 0;
+};
+
+class Assignment {
+ public:
+  // The configured groups, then the default ones. A group without a shard of its own goes where
+  // its name hashes to, but default groups are dealt out in turn.
+  Assignment(const config::Config& config, std::uint32_t shards);
+
+  [[nodiscard]] GroupPlace place(std::string_view address) const;
+  [[nodiscard]] GroupPlace place_domain(std::string_view domain) const;
+  [[nodiscard]] std::span<const AssignedGroup> groups() const { return groups_; }
+  [[nodiscard]] std::uint32_t shard_of(std::uint32_t group) const { return groups_[group].shard; }
+
+ private:
+  struct TextHash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view text) const {
+      return std::hash<std::string_view>{}(text);
+    }
+  };
+  using Patterns = std::unordered_map<std::string, std::uint32_t, TextHash, std::equal_to<>>;
+
+  std::vector<AssignedGroup> groups_;
+  std::uint32_t first_default_ = 0;
+  Patterns exact_;
+  Patterns suffixes_;  // without the leading "*."
+};
+
+}  // namespace ringpost::intake

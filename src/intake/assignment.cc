@@ -1,0 +1,75 @@
+#include "ringpost/intake/assignment.h"
+
+#include "ringpost/base/text.h"
+#include "ringpost/mail/address.h"
+
+namespace ringpost::intake {
+namespace {
+
+// FNV-1a: the same on every machine and in every version, because it decides who owns what.
+std::uint64_t stable_hash(std::string_view text) {
+  std::uint64_t hash = 0xcbf2'9ce4'8422'2325;
+  for (const char c : text) {
+    hash = (hash ^ static_cast<unsigned char>(ascii_lower(c))) * 0x100'0000'01b3;
+  }
+  return hash ^ (hash >> 32);
+}
+
+}  // namespace
+
+std::string_view name_of(MatchKind kind) {
+  switch (kind) {
+    case MatchKind::exact:
+      return "exact";
+    case MatchKind::suffix:
+      return "suffix";
+    case MatchKind::fallback:
+      break;
+  }
+  return "default";
+}
+
+Assignment::Assignment(const config::Config& config, std::uint32_t shards) {
+  for (const config::QueueGroup& group : config.queue_groups) {
+    const auto number = static_cast<std::uint32_t>(groups_.size());
+    const auto hashed = static_cast<std::uint32_t>(stable_hash(group.name) % shards);
+    groups_.push_back({group, group.shard.value_or(hashed) % shards});
+    for (const std::string& pattern : group.domains) {
+      if (pattern.starts_with("*.")) {
+        suffixes_.emplace(pattern.substr(2), number);
+      } else {
+        exact_.emplace(pattern, number);
+      }
+    }
+  }
+  first_default_ = static_cast<std::uint32_t>(groups_.size());
+  std::uint32_t turn = 0;
+  for (const config::QueueGroup& group : config.default_groups) {
+    groups_.push_back({group, group.shard.value_or(turn++) % shards});
+  }
+}
+
+GroupPlace Assignment::place(std::string_view address) const {
+  return place_domain(mail::domain_of(address));
+}
+
+GroupPlace Assignment::place_domain(std::string_view domain) const {
+  if (!exact_.empty() || !suffixes_.empty()) {
+    const std::string name = to_lower(domain);
+    if (const auto found = exact_.find(name); found != exact_.end()) {
+      return {found->second, MatchKind::exact, found->first};
+    }
+    for (std::size_t dot = name.find('.'); dot != std::string::npos;
+         dot = name.find('.', dot + 1)) {
+      const auto found = suffixes_.find(std::string_view(name).substr(dot + 1));
+      if (found != suffixes_.end()) {
+        return {found->second, MatchKind::suffix, found->first};
+      }
+    }
+  }
+  const std::uint64_t defaults = groups_.size() - first_default_;
+  const auto chosen = static_cast<std::uint32_t>(stable_hash(domain) % defaults);
+  return {first_default_ + chosen, MatchKind::fallback, {}};
+}
+
+}  // namespace ringpost::intake
