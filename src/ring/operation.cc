@@ -37,6 +37,17 @@ void Operation::cancel() {
   }
 }
 
+void Operation::set_deadline(Instant deadline) {
+  if (slot_->state == OperationSlot::State::finished) {
+    return;
+  }
+  if (deadline == never) {
+    slot_->disarm();
+  } else {
+    slot_->reactor->timers().arm(*slot_, deadline);
+  }
+}
+
 void Operation::finish() {
   OperationSlot& slot = *std::exchange(slot_, nullptr);
   slot.reactor->slots_.give_back(slot);

@@ -76,6 +76,8 @@ class [[nodiscard]] Operation {
   int await_resume();
 
   void cancel();
+  // Replaces the deadline; `never` takes it away.
+  void set_deadline(Instant deadline);
 
  protected:
   // Gives the slot back.
