@@ -5,7 +5,7 @@ configure() {
   local directory=$1 stamp wanted
   shift
   stamp=$directory/options.stamp
-  wanted="${CXX:-g++} $*"
+  wanted="$CXX $*"
   if [[ -e $directory/build.ninja && -e $stamp && $(<"$stamp") == "$wanted" ]]; then
     return 0
   fi
@@ -38,11 +38,19 @@ link_programs() {
   done
 }
 
-# flavour NAME: sets build_directory, build_options and CXX/CC for one of our builds.
+# use_compiler C C++: through ccache where that is installed, which meson does not do by itself
+# for compilers that are named.
+use_compiler() {
+  local cache=
+  [[ -z $(command -v ccache) ]] || cache='ccache '
+  export CC=$cache$1 CXX=$cache$2
+}
+
+# flavour NAME: sets build_directory and build_options, and the compiler, for one of our builds.
 flavour() {
   local -a sanitize=(-Dbuildtype=debugoptimized -Doptimization=1 -Db_lundef=false)
-  unset CC CXX
   build_directory=$root/build-$1
+  use_compiler gcc g++
   case $1 in
     release)
       build_directory=$root/build
@@ -51,15 +59,15 @@ flavour() {
     debug) build_options=(-Dbuildtype=debug) ;;
     test) build_options=(-Dbuildtype=debugoptimized -Dcpp_args=-D_GLIBCXX_ASSERTIONS) ;;
     clang)
-      export CC=clang-19 CXX=clang++-19
+      use_compiler clang-19 clang++-19
       build_options=(-Dbuildtype=release)
       ;;
     asan)
-      export CC=clang-19 CXX=clang++-19
+      use_compiler clang-19 clang++-19
       build_options=("${sanitize[@]}" -Db_sanitize=address,undefined -Dfuzz=true)
       ;;
     tsan)
-      export CC=clang-19 CXX=clang++-19
+      use_compiler clang-19 clang++-19
       build_options=("${sanitize[@]}" -Db_sanitize=thread)
       ;;
     *) die "unknown flavour: $1" ;;

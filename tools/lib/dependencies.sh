@@ -41,24 +41,27 @@ apt() {
 install_without_starting() {
   local policy=/usr/sbin/policy-rc.d status=0
   local keep=$policy.before-ringpost
-  as_root sh -c "[ ! -e $policy ] || mv $policy $keep
-    printf '#!/bin/sh\nexit 101\n' >$policy && chmod 755 $policy"
-  trap "as_root sh -c '[ -e $keep ] && mv $keep $policy || rm -f $policy'" EXIT
+  local restore="if [ -e $keep ]; then mv $keep $policy; else rm -f $policy; fi"
+  # An interrupted run may have left ours there.
+  as_root sh -c "if [ -e $policy ] && ! grep -q ringpost $policy; then mv $policy $keep; fi
+    printf '#!/bin/sh\n# ringpost: installing starts nothing\nexit 101\n' >$policy
+    chmod 755 $policy"
+  # shellcheck disable=SC2064
+  trap "as_root sh -c '$restore'" EXIT
   apt install --no-install-recommends --no-remove "$@" || status=$?
-  as_root sh -c "[ -e $keep ] && mv $keep $policy || rm -f $policy"
+  as_root sh -c "$restore"
   trap - EXIT
   return $status
 }
 
 install_packages() {
-  local label=$1 package answer
+  local label=$1
   shift
-  if [[ " $* " == *' postfix '* ]]; then
-    for answer in 'postfix/main_mailer_type select No configuration'; do
-      as_root sh -c "echo postfix $answer | debconf-set-selections" || true
-    done
+  if [[ " $* " == *' postfix '* ]]; then # no questions, and no configuration that would start it
+    as_root sh -c 'echo postfix postfix/main_mailer_type select "No configuration" |
+      debconf-set-selections' || true
   fi
-  step "$label: $*" install_without_starting "$@"
+  step "$label $*" install_without_starting "$@"
 }
 
 # require_packages build|test|all: installs what is missing of that set and those before it.
@@ -83,10 +86,10 @@ require_packages() {
   fi
   step 'reading the package lists' apt update || die 'apt-get update failed'
   if ((${#missing[@]} > 0)); then
-    install_packages 'installing' "${missing[@]}" || die "could not install: ${missing[*]}"
+    install_packages installing "${missing[@]}" || die "could not install: ${missing[*]}"
   fi
   if ((${#missing_wanted[@]} > 0)); then
-    install_packages 'installing' "${missing_wanted[@]}" ||
+    install_packages installing "${missing_wanted[@]}" ||
       say "without ${missing_wanted[*]} (another mail server is here): their tests are skipped"
   fi
 }

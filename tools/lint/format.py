@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """Every C++ file is formatted as clang-format 19 would, and no text file has stray white space."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -14,12 +15,15 @@ def main():
         print("clang-format-19 is missing; tools/test.sh installs it")
         sys.exit(1)
     files = [str(path) for path in sources.find()]
-    status = 0
-    if files:
-        status = subprocess.run(
-            [formatter, "--dry-run", "-Werror", *files], cwd=sources.ROOT, check=False
-        ).returncode
     problems = []
+    if files:
+        complaints = subprocess.run(
+            [formatter, "--dry-run", "-Werror", *files],
+            cwd=sources.ROOT, check=False, capture_output=True, text=True,
+        ).stderr
+        lines = re.findall(r"^(.+?):(\d+):\d+: error", complaints, re.MULTILINE)
+        first = {path: line for path, line in reversed(lines)}
+        problems += [f"{path}:{line}: run clang-format-19 -i on it" for path, line in first.items()]
     texts = sources.find((".py", ".sh", "meson.build", ".md"), (*sources.TOP, "docs"))
     for path in texts:
         text = sources.read(path)
@@ -28,8 +32,6 @@ def main():
                 problems.append(f"{path}:{number}: white space at the end of the line")
         if text and not text.endswith("\n"):
             problems.append(f"{path}:1: no newline at the end of the file")
-    if status != 0:
-        problems.append("formatting: run clang-format-19 -i on the files that it names")
     sources.finish(problems)
 
 
