@@ -57,7 +57,9 @@ class ReplyParser {
   // Why the last feed() said `malformed`, with the beginning of the offending line.
   [[nodiscard]] std::string describe_malformed() const;
   // Part of a reply was read. Must be false when TLS starts (CVE-2011-0411).
-  [[nodiscard]] bool in_the_middle() const { return !partial_.empty() || lines_ != 0; }
+  [[nodiscard]] bool in_the_middle() const {
+    return !partial_.empty() || (lines_ != 0 && !complete_);
+  }
 
  private:
   Status take(std::string_view line);
