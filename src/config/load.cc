@@ -1,11 +1,11 @@
 #include "ringpost/config/load.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <fstream>
-#include <iterator>
 #include <tuple>
 #include <utility>
 
@@ -65,6 +65,27 @@ bool is_unsupported(std::string_view name) {
 
 std::string did_you_mean(std::string_view nearest) {
   return nearest.empty() ? std::string() : fmt::format("did you mean '{}'?", nearest);
+}
+
+// Returns 0 or an errno.
+int read_whole(const std::string& path, std::string& out) {
+  const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0) {
+    return errno;
+  }
+  int error = 0;
+  char block[16'384];
+  for (;;) {
+    const ssize_t count = read(file, block, sizeof(block));
+    if (count > 0) {
+      out.append(block, static_cast<std::size_t>(count));
+    } else if (count == 0 || errno != EINTR) {
+      error = count == 0 ? 0 : errno;
+      break;
+    }
+  }
+  close(file);
+  return error;
 }
 
 class Loader {
@@ -297,6 +318,9 @@ class Loader {
   void read_group_key(QueueGroup& group, std::string_view key, const toml::node& node,
                       const Place& at, std::optional<std::string_view> raw) {
     const std::string path = fmt::format("queue_group.{}.{}", group.name, key);
+    if (key == "name") {
+      return problem(at, fmt::format("{}: a group keeps its name", path), "remove it");
+    }
     if (group.name == default_group_name && (key == "domains" || key == "shard")) {
       return problem(at,
                      fmt::format("{}: the default groups take what no other group names, on all "
@@ -423,17 +447,10 @@ LoadResult load_file(const std::string& path, std::span<const std::string> overr
   if (path.empty()) {
     return load("", "", overrides, environment);
   }
-  const auto unreadable = [&](int error) {
+  std::string text;
+  if (const int error = read_whole(path, text); error != 0) {
     return std::unexpected(std::vector{Problem{
         {}, fail_errno(error, fmt::format("cannot read {}", path)).error().describe(), ""}});
-  };
-  std::ifstream file(path, std::ios::binary);
-  if (!file) {
-    return unreadable(errno);
-  }
-  const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-  if (file.bad()) {
-    return unreadable(EIO);
   }
   return load(text, path, overrides, environment);
 }
