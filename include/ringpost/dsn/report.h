@@ -16,7 +16,7 @@ namespace ringpost::dsn {
 
 struct FailedRecipient {
   std::string address;
-  mail::EnhancedStatus status;  // unknown: 5.0.0, or 4.4.7 where it expired
+  mail::EnhancedStatus status;  // other than class 5: 5.0.0 is reported; 4.4.7 if expired
   std::string reply;            // the remote server's, code first; or our own words
   std::string remote_mx;        // the host that said it; empty: it is ours
   std::optional<WallTime> last_attempt;

@@ -32,6 +32,9 @@ struct DestinationPattern {
   std::string mx;  // a host name; `*.` in front stands for any labels
 };
 
+// Google, Microsoft and Yahoo.
+[[nodiscard]] std::vector<DestinationPattern> shipped_destinations();
+
 [[nodiscard]] bool matches_host_pattern(std::string_view pattern, std::string_view host);
 
 // The first pattern that one of the most preferred hosts matches; else the sorted set of hosts,

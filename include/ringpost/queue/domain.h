@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "ringpost/base/intrusive_list.h"
 #include "ringpost/queue/entry.h"
@@ -103,6 +104,8 @@ class Domain : public TableHook<Domain>, public ListHook<DomainListTag> {
   Instant route_until_;
   IntrusiveList<Flow, InDomainTag> flows_;
   std::uint64_t entries_ = 0;
+  std::uint64_t ready_entries_ = 0;
+  bool idle_ = false;
   Counts counts_;
 };
 

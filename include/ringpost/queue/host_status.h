@@ -24,10 +24,9 @@ class HostStatus {
   Instant mark_down(std::string reason, Instant now, const HostStatusSettings& settings);
   // The same, but probe no earlier than `until` (the host said when, or policy does).
   Instant mark_down_until(std::string reason, Instant until);
-  // A transaction went well.
-  void mark_success();
-  // A probe ended without telling anything: another may go.
-  void probe_again(Instant now);
+  // A transaction went well. After a failure, once as many went well as are allowed at a time,
+  // twice as many are allowed, until that is `limit`: then the host is up.
+  void mark_success(std::uint32_t limit);
 
   // How many connections may be in use, of at most `limit`.
   [[nodiscard]] std::uint32_t allowed_connections(Instant now, std::uint32_t limit) const;

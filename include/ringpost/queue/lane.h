@@ -71,7 +71,7 @@ class Lane : public ListHook<LaneTag> {
   Instant last_taken_;
   Place place_ = Place::nowhere;
   bool slow_ = false;
-  bool counted_slow_ = false;  // on the slow list
+  bool counted_slow_ = false;  // its seats count among the slow ones
 };
 
 }  // namespace ringpost::queue

@@ -44,7 +44,8 @@ class LaneScheduler {
   void advance(Now now);
   [[nodiscard]] Instant next_due() { return waiting_.next_due(); }
 
-  [[nodiscard]] bool lane_waits();
+  // Whether another lane could use the runner, or the seat, that serves `lane`.
+  [[nodiscard]] bool others_wait(const Lane& lane);
   [[nodiscard]] std::uint32_t runners_busy() const { return busy_; }
   [[nodiscard]] std::uint32_t slow_seats() const { return slow_seats_; }
   [[nodiscard]] std::uint32_t slow_limit() const;
@@ -52,6 +53,17 @@ class LaneScheduler {
   void connection_closed(Destination& destination);
   void new_rate();  // the settings changed
 
+  // Lanes with ready work that nobody may serve before a certain time.
+  template <class Visit>
+  void for_each_waiting(Visit visit) {
+    waiting_.for_each(visit);
+  }
+  template <class Visit>
+  void for_each_destination(Visit visit) const {
+    for (const auto& [key, destination] : destinations_) {
+      visit(*destination);
+    }
+  }
   template <class Visit>
   void for_each_lane(Visit visit) const {
     for (const auto& [key, lane] : lanes_) {
@@ -66,7 +78,14 @@ class LaneScheduler {
 
   Destination& destination_for(const LaneKey& key);
   void drop_if_unused(Destination& destination);
-  [[nodiscard]] Instant may_serve_from(Lane& lane, Now now, Lane::Place& place) const;
+  struct Decision {
+    Lane::Place place = Lane::Place::nowhere;
+    Instant until;  // waiting, patience
+  };
+  [[nodiscard]] Decision decide(const Lane& lane, Now now) const;
+  [[nodiscard]] static bool is_slow(const Lane& lane) {
+    return lane.slow_ || lane.status_.state() == HostStatus::State::down;
+  }
   void unblock_one(Destination& destination, Now now);
 
   const GroupSettings& settings_;

@@ -29,8 +29,6 @@ class TokenBucket {
   [[nodiscard]] Instant next(Instant now) const { return earliest_ > now ? earliest_ : now; }
   // A message goes, at a time that next() allows.
   void take(Instant now);
-  // Gives one back: the message did not go after all.
-  void give_back();
 
  private:
   Duration per_message_{0};

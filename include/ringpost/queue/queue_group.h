@@ -89,20 +89,21 @@ class QueueGroup {
   // The answer is not believed any more: asked again when there is work.
   void expire_route(Domain& domain);
   // For a domain that takes no mail: its ready entries one by one, in flight, to be finished.
-  Entry* next_entry_of(Domain& domain, Now now);
+  Entry* next_entry_of(Domain& domain);
   [[nodiscard]] Domain* find_domain(std::string_view name) const { return domains_.find(name); }
 
   // --- runners ----------------------------------------------------------------------------------
   // A seat on the next lane, or none: nothing to do, or no runner free. Each seat must be released;
   // until then its Lane& is valid.
-  Seat next_lane(Now now) { return lanes_.acquire(now); }
+  Seat next_lane(Now now);
   void release(Seat& seat, Now now) { lanes_.release(seat, now); }
   // The next entry, in flight; nullptr: nothing (more) to do here now.
   Entry* next_entry(Seat& seat, Now now);
   // Whether a runner should give its seat up for the sake of lanes that wait.
-  [[nodiscard]] bool turn_over(std::uint32_t messages_sent, Instant started, Now now);
+  [[nodiscard]] bool turn_over(const Seat& seat, std::uint32_t messages_sent, Instant started,
+                               Now now);
   // A ready entry, taken by name instead of by turn (delivery at once); false if it is not ready.
-  bool take(Entry& entry, Now now);
+  bool take(Entry& entry);
 
   // --- outcomes: of entries in flight -----------------------------------------------------------
   // When recipients of this entry that are deferred now should be tried again.
@@ -128,8 +129,6 @@ class QueueGroup {
   void lane_succeeded(Lane& lane, Now now);
   // Slow to connect: such lanes hold a quarter of the runners at most.
   void set_slow(Lane& lane, bool slow, Now now);
-  // For views: a refusal that is worth showing.
-  void note_error(Lane& lane, mail::EnhancedStatus status, std::string_view reply, Now now);
   // The cache's view of a destination. A Destination& stays valid while a connection is open.
   void connection_opened(Destination& destination) { ++destination.connections_open; }
   void connection_closed(Destination& destination) { lanes_.connection_closed(destination); }
@@ -138,9 +137,10 @@ class QueueGroup {
   // What is due becomes ready, what has expired is set aside, lanes and domains wake. Bounded a
   // call; next_due() tells when to call again.
   void advance(Now now);
-  // When advance() or next_expired() will have something to do; `never` if nothing waits.
+  // When advance() will have something to do; `never` if nothing waits.
   [[nodiscard]] Instant next_due();
   // An entry whose message passed its expiry, in flight, to be finished; nullptr if there is none.
+  // Ask after each advance(), and again after a put_back() or defer().
   Entry* next_expired();
 
   // --- totals -----------------------------------------------------------------------------------
@@ -150,11 +150,16 @@ class QueueGroup {
   [[nodiscard]] std::uint32_t runners_busy() const { return lanes_.runners_busy(); }
   [[nodiscard]] LaneScheduler& lanes() { return lanes_; }
 
+  // Domains with entries whose route failed for now, by the time at which it is asked again.
+  template <class Visit>
+  void for_each_failed_route(Visit visit) {
+    failed_routes_.for_each(visit);
+  }
   template <class Visit>
   void for_each_domain(Visit visit) const {
     domains_.for_each(visit);
   }
-  // In order of due time, those deferred; of expiry, all but those in flight past it.
+  // In order of due time, those deferred; in order of expiry, those that have not expired.
   template <class Visit>
   void for_each_deferred(Visit visit) {
     due_.for_each(visit);
@@ -171,11 +176,19 @@ class QueueGroup {
   Entry& make_entry(QueuedMessage& message, Flow& flow);
   void append(Entry& entry, std::uint32_t recipient);
   void forget(Entry& entry);
+  static void forget_quietly(Entry& entry);
+  void count(const Entry& entry, EntryState state, std::int64_t recipients);
   void set_state(Entry& entry, EntryState state);
-  void enqueue(Entry& entry, Instant due, bool at_front, Now now);
+  void enqueue(Entry& entry, Now now);
   void make_ready(Entry& entry, bool at_front, Now now);
   void take_off(Entry& entry);
+  void start(Entry& entry);
+  [[nodiscard]] Duration longest_wait() const;
   void watch_expiry(Entry& entry, Now now);
+
+  // outcomes.cc
+  static void note_failure(QueuedRecipient& recipient, Domain& domain,
+                           const RecipientResult& result, Now now);
 
   // routes.cc
   Domain& domain_for(std::string_view name);
@@ -188,6 +201,7 @@ class QueueGroup {
   void settle(Domain& domain);
   void forget(Domain& domain);
   void flow_emptied(Flow& flow);
+  void join_turns(Flow& flow);
 
   GroupSettings settings_;
   LaneScheduler lanes_;
@@ -200,6 +214,7 @@ class QueueGroup {
   Schedule<Entry, ExpiryTag> expiry_;
   IntrusiveList<Entry, QueueTag> held_;
   IntrusiveList<Entry, QueueTag> expired_;
+  IntrusiveList<Entry, QueueTag> in_flight_;
   Counts counts_;
   std::uint64_t entries_ = 0;
   std::uint32_t idle_count_ = 0;

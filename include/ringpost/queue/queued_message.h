@@ -58,6 +58,7 @@ class QueuedRecipient {
 
  private:
   friend class QueuedMessage;
+  friend class Messages;
   friend class QueueGroup;
   friend class Entry;
 

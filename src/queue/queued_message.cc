@@ -1,0 +1,137 @@
+#include "ringpost/queue/queued_message.h"
+
+#include <cstring>
+#include <limits>
+#include <utility>
+
+#include "ringpost/base/check.h"
+
+namespace ringpost::queue {
+
+namespace {
+
+// Whether there is one decides about much; what it said is shown to people, who need no more.
+constexpr std::size_t longest_reply = 200;
+
+std::uint16_t short_length(std::string_view text) {
+  check(text.size() <= std::numeric_limits<std::uint16_t>::max(),
+        "an address is longer than any session lets in");
+  return static_cast<std::uint16_t>(text.size());
+}
+
+}  // namespace
+
+void QueuedRecipient::remember(mail::EnhancedStatus status, std::string_view reply) {
+  if (last_ == nullptr) {
+    last_ = std::make_unique<LastAttempt>();
+  }
+  last_->status = status;
+  last_->reply.assign(reply.substr(0, longest_reply));
+}
+
+void QueuedMessage::set_done(std::uint32_t recipient) {
+  check(recipient < recipient_count_, "no such recipient");
+  QueuedRecipient& done = recipients_[recipient];
+  check(done.entry_ == nullptr && !done.done_, "only a recipient that is not filed can be done");
+  done.done_ = true;
+  --open_;
+}
+
+Messages::~Messages() {
+  messages_.for_each([this](QueuedMessage& message) {
+    messages_.remove(message);
+    delete &message;
+  });
+  jobs_.for_each([this](Job& job) {
+    jobs_.remove(job);
+    delete &job;
+  });
+}
+
+QueuedMessage& Messages::add(mail::MessageId id, std::uint16_t part, WallTime arrived,
+                             const mail::Envelope& envelope, std::uint64_t size,
+                             ContentLocation location) {
+  check(find(id, part) == nullptr, "a message is queued twice");
+  check(size <= std::numeric_limits<std::uint32_t>::max(), "a message of more than 4 GiB");
+  std::size_t text_bytes = envelope.sender.size() + envelope.envid.size();
+  for (const std::string& address : envelope.recipients) {
+    text_bytes += address.size();
+  }
+  auto message = std::make_unique<QueuedMessage>();
+  message->id_ = id;
+  message->part_ = part;
+  message->arrived_ = arrived;
+  message->location = location;
+  message->size_ = static_cast<std::uint32_t>(size);
+  message->eight_bit_ = envelope.eight_bit;
+  message->texts_ = std::make_unique_for_overwrite<char[]>(text_bytes);
+  message->recipient_count_ = static_cast<std::uint32_t>(envelope.recipients.size());
+  message->open_ = message->recipient_count_;
+  message->recipients_ = std::make_unique<QueuedRecipient[]>(envelope.recipients.size());
+
+  std::uint32_t used = 0;
+  const auto append = [&](std::string_view text) {
+    std::memcpy(message->texts_.get() + used, text.data(), text.size());
+    used += static_cast<std::uint32_t>(text.size());
+    return short_length(text);
+  };
+  message->sender_length_ = append(envelope.sender);
+  message->envid_length_ = append(envelope.envid);
+  for (std::size_t i = 0; i < envelope.recipients.size(); ++i) {
+    QueuedRecipient& recipient = message->recipients_[i];
+    recipient.offset_ = used;
+    recipient.length_ = append(envelope.recipients[i]);
+  }
+  message->job_ = &join_job(envelope.tenant, envelope.job);
+  messages_.insert(*message);
+  return *message.release();
+}
+
+QueuedMessage* Messages::find(mail::MessageId id, std::uint16_t part) const {
+  return messages_.find({id, part});
+}
+
+void Messages::erase(QueuedMessage& message) {
+  for (const QueuedRecipient& recipient : message.recipients()) {
+    check(recipient.entry() == nullptr, "a message goes while a recipient is queued");
+  }
+  drop_content(message);
+  leave_job(*message.job_);
+  messages_.remove(message);
+  delete &message;
+}
+
+void Messages::keep_content(QueuedMessage& message, std::string content) {
+  drop_content(message);
+  content_bytes_ += content.size();
+  message.content_ = std::make_unique<std::string>(std::move(content));
+}
+
+void Messages::drop_content(QueuedMessage& message) {
+  if (message.content_ != nullptr) {
+    content_bytes_ -= message.content_->size();
+    message.content_.reset();
+  }
+}
+
+Job& Messages::join_job(std::string_view tenant, std::string_view name) {
+  Job* job = jobs_.find({tenant, name});
+  if (job == nullptr) {
+    job = new Job;
+    job->tenant = tenant;
+    job->name = name;
+    job->number = ++last_job_;
+    jobs_.insert(*job);
+  }
+  ++job->messages;
+  return *job;
+}
+
+void Messages::leave_job(Job& job) {
+  if (--job.messages == 0) {
+    jobs_.remove(job);
+    delete &job;
+  }
+}
+
+}  // namespace ringpost::queue
