@@ -10,7 +10,7 @@ namespace ringpost::mail {
 namespace {
 
 TEST(ByteScan, FindsOneByteAnywhere) {
-  for (const std::size_t size : {1, 15, 16, 17, 40, 4079, 4080, 4081, 5000}) {
+  for (const std::size_t size : {1U, 15U, 16U, 17U, 40U, 4079U, 4080U, 4081U, 5000U}) {
     for (std::size_t at = 0; at < size; at += size < 50 ? 1 : 37) {
       std::string text(size, 'x');
       EXPECT_FALSE(has_eight_bit(text));

@@ -150,7 +150,7 @@ TEST(ServerSession, NothingOfOneMessageReachesTheNext) {
       "MAIL FROM:<x@y>\r\nRCPT TO:<x@y>\r\nDATA\r\nX-Ringpost-Job: j\r\n\xff\r\n.\r\n" +
       std::string(letter) + "MAIL FROM:<z@z>\r\nRCPT TO:<q@q>\r\nRSET\r\n" + std::string(letter));
   ASSERT_EQ(fixture.messages.size(), 3U);
-  for (const int i : {1, 2}) {
+  for (const std::size_t i : {1U, 2U}) {
     EXPECT_EQ(fixture.messages[i].envelope.recipients, std::vector<std::string>{"c@d"});
     EXPECT_EQ(fixture.messages[i].envelope.job, "");
     EXPECT_FALSE(fixture.messages[i].envelope.eight_bit);
