@@ -78,59 +78,54 @@ std::size_t ContentReader::skim(std::string_view bytes) {
 std::optional<std::size_t> ContentReader::take(std::string_view bytes) {
   const std::size_t old_size = content_.size();
   const bool old_eight_bit = eight_bit_;
-  const auto back_out = [&]() -> std::optional<std::size_t> {
-    content_.resize(old_size);
-    eight_bit_ = old_eight_bit;
-    return std::nullopt;
-  };
   std::size_t at = 0;
   std::size_t run = 0;        // the first byte not yet appended
-  std::size_t line_ends = 0;  // in the run
+  std::size_t line_ends = 0;  // in that run, up to `at`
   std::uint64_t line = line_;
   std::size_t begun = line_length_;  // of this line, before `at`
   State state = state_;
-  while (at < bytes.size()) {
+  // What remains of the run goes in up to `end`, and the next one begins at `next`.
+  const auto flush = [&](std::size_t end, std::size_t next) {
+    const bool sound = append_run(bytes.substr(run, end - run), std::exchange(line_ends, 0));
+    run = next;
+    return sound;
+  };
+  bool sound = true;
+  while (sound && at < bytes.size()) {
     if (state == State::line_start && bytes[at] == '.') {
-      if (!append_run(bytes.substr(run, at - run), line_ends)) {
-        return back_out();
-      }
-      line_ends = 0;
-      run = ++at;
-      if (at + 1 < bytes.size() && bytes[at] == '\r' && bytes[at + 1] == '\n') {
+      sound = flush(at, at + 1);
+      ++at;
+      if (bytes.substr(at).starts_with("\r\n")) {
         state = State::done;
         run = at += 2;
         break;
       }
-      if (at + 1 >= bytes.size() || bytes[at] == '\r') {
+      if (at == bytes.size() || bytes[at] == '\r') {
         state = State::dot;  // for step() to decide
         break;
       }
     }
     const std::size_t line_feed = bytes.find('\n', at);
     if (line_feed == std::string_view::npos) {
-      const bool split = bytes.back() == '\r';
-      state = split ? State::carriage_return : State::in_line;
-      begun += bytes.size() - at - (split ? 1 : 0);
+      const std::size_t end = bytes.size() - (bytes.back() == '\r' ? 1 : 0);
+      state = end < bytes.size() ? State::carriage_return : State::in_line;
+      begun += end - at;
+      sound = sound && begun + 2 <= limits_.line_length && flush(end, bytes.size());
       at = bytes.size();
-      if (begun + 2 > limits_.line_length ||
-          !append_run(bytes.substr(run, at - run - (split ? 1 : 0)), line_ends)) {
-        return back_out();
-      }
-      run = at;
       break;
     }
-    if (line_feed == at || bytes[line_feed - 1] != '\r' ||
-        begun + (line_feed + 1 - at) > limits_.line_length) {
-      return back_out();
-    }
+    sound = sound && line_feed > at && bytes[line_feed - 1] == '\r' &&
+            begun + (line_feed + 1 - at) <= limits_.line_length;
     ++line;
     ++line_ends;
     begun = 0;
     at = line_feed + 1;
     state = State::line_start;
   }
-  if (!append_run(bytes.substr(run, at - run), line_ends)) {
-    return back_out();
+  if (!sound || !flush(at, at)) {
+    content_.resize(old_size);
+    eight_bit_ = old_eight_bit;
+    return std::nullopt;
   }
   line_ = line;
   line_length_ = begun;

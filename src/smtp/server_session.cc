@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <iterator>
 #include <utility>
 
 #include "ringpost/base/check.h"
@@ -317,16 +316,17 @@ std::string ServerSession::received_field(WallTime now) {
     date_at_ = second;
   }
   std::string field;
-  field.reserve(256);
-  fmt::format_to(std::back_inserter(field), "Received: from {} ([{}])\r\n\tby {} with {} id {}",
-                 greeting_, client_.address, settings_.hostname, extended_ ? "ESMTP" : "SMTP",
-                 message_.id.to_string());
-  if (message_.envelope.recipients.size() == 1) {
-    fmt::format_to(std::back_inserter(field), "\r\n\tfor <{}>; {}\r\n",
-                   message_.envelope.recipients.front(), date_);
+  field.reserve(512);
+  const auto append = [&field](const auto&... parts) { (field.append(parts), ...); };
+  append("Received: from ", greeting_, " ([", client_.address, "])\r\n\tby ", settings_.hostname,
+         extended_ ? " with ESMTP id " : " with SMTP id ", message_.id.to_string());
+  const auto& recipients = message_.envelope.recipients;
+  if (recipients.size() == 1) {
+    append("\r\n\tfor <", recipients.front(), ">; ", date_);
   } else {
-    fmt::format_to(std::back_inserter(field), ";\r\n\t{}\r\n", date_);
+    append(";\r\n\t", date_);
   }
+  field.append("\r\n");
   return field;
 }
 
