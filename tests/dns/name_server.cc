@@ -14,7 +14,8 @@ namespace ringpost::dns::testing {
 namespace {
 
 unsigned get_u16(std::string_view bytes, std::size_t at) {
-  return static_cast<unsigned char>(bytes[at]) << 8U | static_cast<unsigned char>(bytes[at + 1]);
+  return static_cast<unsigned>(static_cast<unsigned char>(bytes[at])) << 8U |
+         static_cast<unsigned char>(bytes[at + 1]);
 }
 
 Query read_query(std::string_view bytes) {
