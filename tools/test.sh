@@ -74,7 +74,9 @@ part_threads() {
     fail_part 'build-tsan: not configured'
     return
   }
-  mapfile -t targets < <(/usr/bin/python3 "$root/tools/lib/suite_targets.py" "$build_directory" threads)
+  mapfile -t targets < <(
+    /usr/bin/python3 "$root/tools/lib/suite_targets.py" "$build_directory" threads
+  )
   ((${#targets[@]} > 0)) || return 0
   compile "$build_directory" "${targets[@]}" || {
     fail_part 'build-tsan: does not build'
@@ -90,7 +92,8 @@ part_fuzz() {
     [[ -f $target && -x $target ]] || continue
     log=$(mktemp)
     say "== fuzzing: ${target##*/}"
-    if (cd "$(mktemp -d)" && "$target" -max_total_time=10 -timeout=10 -rss_limit_mb=2048) >"$log" 2>&1; then
+    if (cd "$(mktemp -d)" &&
+      "$target" -max_total_time=10 -timeout=10 -rss_limit_mb=2048) >"$log" 2>&1; then
       count 1 0 0
     else
       tail -n 60 "$log" >&2

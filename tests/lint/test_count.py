@@ -48,7 +48,8 @@ class Count(unittest.TestCase):
         self.assertEqual(self.counts({"name": "queue", "result": "TIMEOUT"}), (0, 1, 0))
 
     def test_a_script_counts_by_its_last_line(self):
-        test = {"name": "interop", "result": "OK", "stdout": "1 passed, 9 failed\n5 passed, 0 failed\n"}
+        test = {"name": "interop", "result": "OK",
+                "stdout": "1 passed, 9 failed\n5 passed, 0 failed\n"}
         self.assertEqual(self.counts(test), (5, 0, 0))
         test["stdout"] = "5 passed, 2 failed, 1 skipped\n"
         self.assertEqual(self.counts(test | {"result": "FAIL"}), (5, 2, 1))

@@ -23,7 +23,8 @@ def main():
         ).stderr
         lines = re.findall(r"^(.+?):(\d+):\d+: error", complaints, re.MULTILINE)
         first = {path: line for path, line in reversed(lines)}
-        problems += [f"{path}:{line}: run clang-format-19 -i on it" for path, line in first.items()]
+        problems += [f"{path}:{line}: run clang-format-19 -i on it"
+                     for path, line in sorted(first.items())]
     texts = sources.find((".py", ".sh", "meson.build", ".md"), (*sources.TOP, "docs"))
     for path in texts:
         text = sources.read(path)

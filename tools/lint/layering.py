@@ -139,7 +139,8 @@ def main():
     for room in BELOW:
         path = sources.ROOT / "src" / room / "meson.build"
         if path.exists():
-            problems += [f"src/{room}/meson.build:1: {p}" for p in check_meson(room, path.read_text())]
+            problems += [f"src/{room}/meson.build:1: {what}"
+                         for what in check_meson(room, path.read_text())]
     sources.finish(problems)
 
 
