@@ -1,11 +1,10 @@
 #include "ringpost/config/load.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
 #include <tuple>
 #include <utility>
 
@@ -69,22 +68,17 @@ std::string did_you_mean(std::string_view nearest) {
 
 // Returns 0 or an errno.
 int read_whole(const std::string& path, std::string& out) {
-  const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (file < 0) {
+  std::FILE* file = std::fopen(path.c_str(), "rbe");
+  if (file == nullptr) {
     return errno;
   }
-  int error = 0;
   char block[16'384];
-  for (;;) {
-    const ssize_t count = read(file, block, sizeof(block));
-    if (count > 0) {
-      out.append(block, static_cast<std::size_t>(count));
-    } else if (count == 0 || errno != EINTR) {
-      error = count == 0 ? 0 : errno;
-      break;
-    }
+  errno = 0;
+  while (const std::size_t count = std::fread(block, 1, sizeof(block), file)) {
+    out.append(block, count);
   }
-  close(file);
+  const int error = std::ferror(file) != 0 ? (errno != 0 ? errno : EIO) : 0;
+  std::fclose(file);
   return error;
 }
 

@@ -260,21 +260,30 @@ void Reader::domain_patterns(std::vector<std::string>& out) {
   }
 }
 
-void Reader::only(std::string_view supported, std::initializer_list<std::string_view> later) {
+std::optional<std::size_t> Reader::choice(std::initializer_list<std::string_view> supported,
+                                          std::initializer_list<std::string_view> later) {
+  std::string listed;
+  for (const std::string_view name : supported) {
+    listed += fmt::format("{}'{}'", listed.empty() ? "" : " or ", name);
+  }
   const auto text = string_value();
-  if (text == supported) {
-    return;
+  if (!text) {
+    problem("expects a string", fmt::format("write {}", listed));
+    return std::nullopt;
   }
-  if (text && std::ranges::find(later, *text) != later.end()) {
-    return problem(fmt::format("'{}' is not supported in this version", *text),
-                   fmt::format("only '{}' is", supported));
+  if (const auto found = std::ranges::find(supported, *text); found != supported.end()) {
+    return static_cast<std::size_t>(found - supported.begin());
   }
-  std::vector<std::string_view> names(later);
-  names.push_back(supported);
-  const std::string nearest = text ? nearest_name(*text, names) : std::string();
-  problem(text ? fmt::format("'{}' is not a value of this key", *text) : "expects a string",
-          nearest.empty() ? fmt::format("write '{}'", supported)
+  if (std::ranges::find(later, *text) != later.end()) {
+    problem(fmt::format("'{}' is not supported in this version", *text),
+            fmt::format("write {}", listed));
+    return std::nullopt;
+  }
+  const std::string nearest = nearest_name(*text, {supported.begin(), supported.end()});
+  problem(fmt::format("'{}' is not a value of this key", *text),
+          nearest.empty() ? fmt::format("write {}", listed)
                           : fmt::format("did you mean '{}'?", nearest));
+  return std::nullopt;
 }
 
 }  // namespace ringpost::config

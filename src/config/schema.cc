@@ -20,7 +20,7 @@ constexpr Key<Config> config_table[] = {
     {{"spool.directory", "string", "", "\"/var/spool/ringpost\""},
      [](Config& c, Reader& r) { r.text(c.spool.directory); }},
     {{"spool.durability", "string", "", "\"commit\""},
-     [](Config&, Reader& r) { r.only("commit", {"interval", "memory"}); }},
+     [](Config&, Reader& r) { r.choice({"commit"}, {"interval", "memory"}); }},
     {{"spool.memory_budget", "size", "bytes", "\"256M\""},
      [](Config& c, Reader& r) { r.size(c.spool.memory_budget, mebibyte, tebibyte); }},
     {{"spool.segment_size", "size", "bytes", "\"64M\""},
@@ -109,7 +109,7 @@ constexpr Key<Config> config_table[] = {
     {{"log.events", "string", "", "(spool.directory + \"/events.log\")"},
      [](Config& c, Reader& r) { r.text(c.log.events); }},
     {{"log.format", "string", "", "\"json\""},
-     [](Config&, Reader& r) { r.only("json", {"sendmail", "both"}); }},
+     [](Config&, Reader& r) { r.choice({"json"}, {"sendmail", "both"}); }},
 };
 
 constexpr Key<QueueGroup> queue_group_table[] = {
@@ -120,7 +120,11 @@ constexpr Key<QueueGroup> queue_group_table[] = {
     {{"queue_group.runners", "number", "", "100"},
      [](QueueGroup& g, Reader& r) { r.number(g.runners, 1, max_count); }},
     {{"queue_group.delivery", "string", "", "\"queue\""},
-     [](QueueGroup&, Reader& r) { r.only("queue", {"at_once", "hold"}); }},
+     [](QueueGroup& g, Reader& r) {
+       if (const auto index = r.choice({"queue", "hold"}, {"at_once"})) {
+         g.delivery = *index == 0 ? DeliveryMode::queue : DeliveryMode::hold;
+       }
+     }},
     {{"queue_group.max_connections_per_destination", "number", "", "10"},
      [](QueueGroup& g, Reader& r) { r.number(g.max_connections_per_destination, 1, max_count); }},
     {{"queue_group.max_messages_per_connection", "number", "", "100"},

@@ -1,6 +1,7 @@
 // What is wrong, where, and what to write instead: to the letter, since operators read it.
 #include <gtest/gtest.h>
 
+#include <span>
 #include <string>
 
 #include "loading.h"
@@ -61,18 +62,27 @@ TEST(Errors, KeysOfLaterVersionsAreRefusedByName) {
 TEST(Errors, ValuesOfLaterVersions) {
   EXPECT_EQ(errors("spool.durability = 'memory'\n"),
             "ringpost.toml:1:20: spool.durability: 'memory' is not supported in this version "
-            "(only 'commit' is)\n");
+            "(write 'commit')\n");
   EXPECT_EQ(errors("spool.durability = 'comit'\n"),
             "ringpost.toml:1:20: spool.durability: 'comit' is not a value of this key "
             "(did you mean 'commit'?)\n");
   EXPECT_EQ(errors("log.format = 7\n"),
             "ringpost.toml:1:14: log.format: expects a string (write 'json')\n");
+  EXPECT_EQ(errors("queue_group = [{name = 'a', domains = [], delivery = 'now'}]\n"),
+            "ringpost.toml:1:54: queue_group.a.delivery: 'now' is not a value of this key "
+            "(write 'queue' or 'hold')\n");
 }
 
 struct Case {
   const char* text;
   const char* error;
 };
+
+void expect_each(std::span<const Case> cases) {
+  for (const Case& test : cases) {
+    EXPECT_EQ(errors(test.text), std::string("ringpost.toml:") + test.error + "\n");
+  }
+}
 
 TEST(Errors, BadValues) {
   const Case cases[] = {
@@ -113,6 +123,12 @@ TEST(Errors, BadValues) {
       {"delivery.smarthost = '2001:db8::1'",
        "1:22: delivery.smarthost: '2001:db8::1' is not a host: an IPv6 address needs brackets "
        "(write mx.example:25, 192.0.2.1:25 or [2001:db8::1]:25; the port may be left out)"},
+  };
+  expect_each(cases);
+}
+
+TEST(Errors, BadRoutesAndGroups) {
+  const Case cases[] = {
       {"route = 'a'", "1:9: route: expects an array of tables (write [[route]])"},
       {"route = ['a']", "1:10: route: expects tables"},
       {"[[route]]\ndomain = 'a.example'",
@@ -143,9 +159,7 @@ TEST(Errors, BadValues) {
        "3:9: queue_group.default.shard: the default groups take what no other group names, on all "
        "shards (remove it, or give the group another name)"},
   };
-  for (const Case& test : cases) {
-    EXPECT_EQ(errors(test.text), std::string("ringpost.toml:") + test.error + "\n");
-  }
+  expect_each(cases);
 }
 
 TEST(Errors, AcrossSettings) {

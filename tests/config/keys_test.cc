@@ -16,7 +16,7 @@ std::string other_value(const KeyText& key) {
   static const std::map<std::string_view, std::string> special = {
       {"spool.durability", ""},
       {"log.format", ""},
-      {"queue_group.delivery", ""},
+      {"queue_group.delivery", "\"hold\""},
       {"queue_group.shard", "1"},
       {"spool.segment_size", "\"128M\""},
       {"retry.max", "\"5h\""},

@@ -123,11 +123,17 @@ struct Retry {
   bool operator==(const Retry&) const = default;
 };
 
+enum class DeliveryMode : std::uint8_t {
+  queue,  // every message waits for a queue runner
+  hold,   // messages are taken and kept, not delivered
+};
+
 struct QueueGroup {
   std::string name;
   std::vector<std::string> domains;    // lower case, exact or "*.example"; none for default groups
   std::optional<std::uint32_t> shard;  // nothing: a hash of the name chooses
   std::uint32_t runners = 100;
+  DeliveryMode delivery = DeliveryMode::queue;
   std::uint32_t max_connections_per_destination = 10;
   std::uint32_t max_messages_per_connection = 100;  // 0 = no limit
   std::uint32_t max_recipients_per_transaction = 100;

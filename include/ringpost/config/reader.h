@@ -40,8 +40,10 @@ class Reader {
   void hosts(std::vector<Host>& out);
   // Notes the place of each pattern as PATH.PATTERN.
   void domain_patterns(std::vector<std::string>& out);
-  // A key that takes names, of which this version supports one.
-  void only(std::string_view supported, std::initializer_list<std::string_view> later);
+  // A key that takes one of some names: the index of the one given, or nothing if it is none of
+  // `supported`. `later` are known, but not supported in this version.
+  std::optional<std::size_t> choice(std::initializer_list<std::string_view> supported,
+                                    std::initializer_list<std::string_view> later);
 
   void problem(std::string message, std::string suggestion = {}) const;
 
