@@ -1,0 +1,112 @@
+// One SMTP connection to an MX host: the stream, what the server offered, and the machine that
+// runs its transactions. Made by the MX walk, leased by one runner at a time, kept idle by the
+// connection cache. Between leases a receive stays armed, so that a server's farewell is seen.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "ringpost/base/intrusive_list.h"
+#include "ringpost/base/ip_address.h"
+#include "ringpost/config/config.h"
+#include "ringpost/net/stream.h"
+#include "ringpost/queue/queue_group.h"
+#include "ringpost/smtp/capabilities.h"
+#include "ringpost/smtp/classify.h"
+#include "ringpost/smtp/client_transaction.h"
+#include "ringpost/smtp/reply.h"
+
+namespace ringpost::delivery {
+
+// Why a connection could not be used: what the server said, or our own words where it said nothing.
+struct Trouble {
+  smtp::Stage stage = smtp::Stage::connect;
+  mail::EnhancedStatus status;
+  std::string text;  // "421 4.7.0 Try later" or "connection refused"
+};
+
+class ConnectionCache;
+struct SameKeyTag;
+struct IdleTag;
+struct HeldTag;
+
+class Connection : public ListHook<SameKeyTag>, public ListHook<IdleTag>, public ListHook<HeldTag> {
+ public:
+  struct Peer {
+    std::string mx;  // the host's name
+    Endpoint endpoint;
+  };
+
+  Connection(ring::Reactor& reactor, int fd, Peer peer, std::uint64_t id, queue::QueueGroup& group,
+             queue::Destination& destination);
+
+  [[nodiscard]] const Peer& peer() const { return peer_; }
+  [[nodiscard]] std::uint64_t id() const { return id_; }
+  [[nodiscard]] queue::QueueGroup& group() const { return group_; }
+  [[nodiscard]] queue::Destination& destination() const { return destination_; }
+  [[nodiscard]] net::Stream& stream() { return stream_; }
+  [[nodiscard]] const smtp::Capabilities& capabilities() const { return capabilities_; }
+
+  // Waits for the greeting and says EHLO, HELO if EHLO is not understood. Nothing, or the trouble.
+  ring::Task<std::optional<Trouble>> greet(std::string hostname, config::Timeouts timeouts);
+
+  // Begins the transactions, in lock-step or with overlap as the host bears it.
+  void start_transactions(smtp::Mode mode);
+  [[nodiscard]] smtp::ClientTransactions& transactions() { return *transactions_; }
+  [[nodiscard]] smtp::ReplyParser& parser() { return parser_; }
+
+  // `Received r = co_await connection.receive(deadline);` goes on with the armed receive, if any.
+  // Its result taken, received() must be called.
+  ring::ReceiveWait receive(Instant deadline);
+  void received() { armed_.reset(); }
+  // Keeps a receive armed while the connection is idle.
+  void watch();
+  // The server has said or done something on the idle connection: it cannot be used any more.
+  [[nodiscard]] bool disturbed() const { return armed_ && armed_->await_ready(); }
+
+  // Says QUIT, waits for the reply or the deadline, closes.
+  ring::Task<void> quit(Instant deadline);
+  // Closes without a word.
+  ring::Task<void> close();
+  // Ends whatever the connection waits for; its owner then finds it broken.
+  void abort() { stream_.abort(); }
+
+  std::uint32_t offered_total = 0;    // transactions begun on it
+  std::uint32_t delivered_total = 0;  // messages accepted on it
+  std::uint64_t bytes_confirmed = 0;  // of the stream, as told to the machine
+  bool reused = false;                // came from the cache
+
+  // The cache's: where it is found, and when it has been idle for too long.
+  struct IdleTimer final : ring::Timer {
+    void expired() override;
+
+    ConnectionCache* cache = nullptr;
+    Connection* connection = nullptr;
+  };
+  std::string cache_key;
+  IdleTimer idle_timer;
+
+ private:
+  // Waits for the reply that ends `stage`, which the parser then has; without one, `trouble` says
+  // why.
+  enum class Answer : std::uint8_t { positive, refused, silence };
+  ring::Task<Answer> read_reply(smtp::Stage stage, Instant deadline, Trouble& trouble);
+
+  ring::Reactor& reactor_;
+  net::Stream stream_;
+  Peer peer_;
+  std::uint64_t id_;
+  queue::QueueGroup& group_;
+  queue::Destination& destination_;
+  smtp::ReplyParser parser_;
+  smtp::Capabilities capabilities_;
+  std::optional<smtp::ClientTransactions> transactions_;
+  std::optional<ring::ReceiveOperation> armed_;
+};
+
+// What happened to the network, in words for people: "connection refused", "timed out after …".
+[[nodiscard]] std::string describe_network_error(int result);
+
+}  // namespace ringpost::delivery

@@ -1,0 +1,29 @@
+// From verdicts to fates: what a transaction's result, an obstacle, or a failed look-up means for a
+// recipient. Pure.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "ringpost/delivery/ledger.h"
+#include "ringpost/smtp/transaction_result.h"
+
+namespace ringpost::delivery {
+
+[[nodiscard]] Ledger::Fate fate_of_verdict(const smtp::TransactionResult& result,
+                                           const smtp::RecipientVerdict& verdict,
+                                           std::string_view trouble);
+
+// The same outcome for every recipient of the entry; deferred ones are retried on schedule.
+[[nodiscard]] std::vector<Ledger::Fate> fates_for_all(const queue::Entry& entry,
+                                                      const mail::Outcome& outcome);
+
+// Outcomes in our own words.
+[[nodiscard]] mail::Outcome obstacle_outcome(mail::EnhancedStatus status, std::string_view mx);
+[[nodiscard]] mail::Outcome unreadable_content();
+[[nodiscard]] mail::Outcome expired_outcome(const queue::Entry& entry);
+[[nodiscard]] mail::Outcome failed_outcome(mail::OutcomeKind kind, mail::EnhancedStatus status,
+                                           std::string_view text);
+
+}  // namespace ringpost::delivery

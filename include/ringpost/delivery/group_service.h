@@ -1,0 +1,57 @@
+// The service of one queue group: finds routes for its domains, lets what is due become ready and
+// what has expired end, and sends runners to its lanes. Sleeps until the queue has something for
+// it. All waiting is here, all deciding in the queue room.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "ringpost/delivery/conversation.h"
+#include "ringpost/delivery/mx_walk.h"
+#include "ringpost/delivery/routes.h"
+#include "ringpost/queue/queue_group.h"
+
+namespace ringpost::delivery {
+
+class GroupService {
+ public:
+  struct Room {  // what outlives the service
+    Conversation::Room conversation;
+    ConnectionCache& cache;
+    MxWalk& walk;
+    Routes& routes;
+  };
+
+  GroupService(Room room, queue::QueueGroup& group, CacheLimits cache_limits);
+
+  void start();
+  // Work was filed, or a limit has changed.
+  void notify() { work_.notify_one(); }
+  // Waits for its runners, who finish what is under way once `stopping` is set.
+  ring::Task<void> close();
+
+ private:
+  ring::Task<void> run();
+  void expire();
+  ring::Task<void> find_route(queue::Domain& domain);
+  void bounce_domain(queue::Domain& domain, const Routes::Answer& answer);
+  ring::Task<void> run_runner(queue::Seat seat);
+  ring::Task<void> serve(queue::Seat& seat);
+  // Null after a failure, which it has dealt with.
+  ring::Task<std::unique_ptr<Connection>> connect(queue::Lane& lane, bool only_new);
+  void lane_failed(queue::Lane& lane, const Trouble& trouble, bool permanent);
+  void after(Conversation& conversation, Conversation::End end,
+             std::unique_ptr<Connection> connection);
+  [[nodiscard]] queue::Now now() const;
+
+  Room room_;
+  queue::QueueGroup& group_;
+  CacheLimits cache_limits_;
+  ring::Reactor& reactor_;
+  std::uint32_t looking_up_ = 0;
+  bool closing_ = false;
+  ring::Event work_;
+  ring::Gate gate_;
+};
+
+}  // namespace ringpost::delivery

@@ -1,0 +1,38 @@
+// What a shard remembers of the servers it has spoken to: whether an address is down, and what a
+// server bears. Bounded; the address that was asked for longest ago is forgotten first. Used by
+// the MX walk and by conversations.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <list>
+#include <map>
+
+#include "ringpost/base/ip_address.h"
+#include "ringpost/queue/host_status.h"
+
+namespace ringpost::delivery {
+
+struct HostRecord {
+  Endpoint endpoint;
+  queue::HostStatus status;
+  bool overlap_proven = false;   // one clean transaction was seen: overlap may start
+  bool overlap_refused = false;  // did not answer an overlapped MAIL in time: never again
+  // The server ended a connection after so many messages; 0 = not learnt.
+  std::uint32_t messages_per_connection = 0;
+};
+
+class HostTable {
+ public:
+  explicit HostTable(std::size_t most = 100'000) : most_(most) {}
+
+  // Creates the record if there is none. Valid until the next call.
+  HostRecord& of(const Endpoint& endpoint);
+
+ private:
+  std::size_t most_;
+  std::list<HostRecord> by_use_;  // most recently used first
+  std::map<Endpoint, std::list<HostRecord>::iterator> records_;
+};
+
+}  // namespace ringpost::delivery

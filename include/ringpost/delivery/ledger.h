@@ -1,0 +1,146 @@
+// What became of recipients, made lasting: the event line first, then the spool record, in batches.
+// A crash may repeat a line and send again what was not yet recorded; the number of outcomes that
+// wait is bounded, and while it is reached no new transaction starts. Called by conversations and
+// by whoever else decides a recipient's fate; tells the reports' maker which reports are owed.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "ringpost/base/random.h"
+#include "ringpost/events/writer.h"
+#include "ringpost/mail/id_sequence.h"
+#include "ringpost/mail/outcome.h"
+#include "ringpost/queue/queue_group.h"
+#include "ringpost/ring/reactor.h"
+#include "ringpost/spool/spool.h"
+
+namespace ringpost::delivery {
+
+// A failure report that is to be written: everything it needs, because the message itself may be
+// gone from memory by then.
+struct OwedReport {
+  mail::MessageId id;  // of the report
+  spool::PartKey about;
+  spool::Location location;  // of the failed message
+  WallTime arrived;
+  std::string sender;
+  std::string envid;
+  std::string tenant;
+  std::string job;
+  struct Failed {
+    std::string address;
+    mail::Outcome outcome;
+  };
+  std::vector<Failed> recipients;
+  std::string header;  // of the failed message; empty where it must be read from the spool
+};
+
+class ReportMaker {
+ public:
+  virtual void report_owed(OwedReport report) = 0;
+
+ protected:
+  ~ReportMaker() = default;
+};
+
+// What an event line tells of the attempt, besides the outcome.
+struct Attempt {
+  std::string_view destination;
+  Instant started;
+  std::uint64_t connection = 0;   // 0: there was none
+  std::uint64_t transaction = 0;  // its number on the connection
+  std::string_view source = {};
+};
+
+struct Counters {
+  std::uint64_t delivered = 0;
+  std::uint64_t deferred = 0;
+  std::uint64_t bounced = 0;
+  std::uint64_t expired = 0;
+  std::uint64_t in_doubt = 0;
+};
+
+class Ledger {
+ public:
+  static constexpr std::size_t most_uncommitted = 1000;
+
+  Ledger(ring::Reactor& reactor, spool::Spool& spool, events::EventWriter& events,
+         queue::Messages& messages, mail::IdSequence& ids, std::uint32_t shard);
+
+  void start(ReportMaker& reports);
+
+  // One fate for each recipient of an entry in flight, in the entry's order. Afterwards the entry
+  // is gone or filed anew, and the message may be gone.
+  struct Fate {
+    enum class Kind : std::uint8_t { final, retry, retry_alone, again };
+    Kind kind = Kind::again;
+    mail::Outcome outcome;  // of `again` nothing is told
+  };
+  void settle(queue::QueueGroup& group, queue::Entry& entry, std::vector<Fate> fates,
+              const Attempt& attempt);
+
+  [[nodiscard]] bool has_room() const { return uncommitted_ < most_uncommitted && !events_.full(); }
+  // Waits for has_room().
+  ring::Task<void> room();
+
+  // Keeps the message's record although all its recipients may be done: a report is owed that
+  // quotes it, or the shard that gave it to us may still ask for it.
+  void hold(const spool::PartKey& key) { ++holds_[key].reasons; }
+  // One reason less, once the record behind `after` is durable.
+  void release(const spool::PartKey& key, const spool::Location& location, spool::Ticket after);
+  // Recovery found it held although nothing else is open.
+  void mark_finished(const spool::PartKey& key) { holds_[key].message_finished = true; }
+
+  // A report that recovery found undischarged.
+  void still_owed(OwedReport report);
+  // The report is durable as a message of its own, or was given up: records that.
+  ring::Task<void> discharge(OwedReport report);
+
+  [[nodiscard]] const Counters& counters() const { return counters_; }
+  // Commits what is left and ends.
+  ring::Task<void> close();
+
+ private:
+  struct Line {  // of a batch that waits for its commit
+    spool::Location location;
+    spool::OutcomeRecord outcome;
+    spool::DeferralRecord deferral;
+    std::vector<OwedReport> reports;
+    bool message_finished = false;
+  };
+
+  struct Hold {
+    std::uint32_t reasons = 0;
+    bool message_finished = false;
+  };
+
+  ring::Task<void> run();
+  ring::Task<void> commit(std::vector<Line>& lines);
+  void finish_message(const Line& line, spool::Ticket after);
+  void tell(queue::QueueGroup& group, const queue::QueuedMessage& message,
+            const queue::QueuedRecipient& recipient, const Fate& fate, const Attempt& attempt);
+  void count(const Fate& fate);
+
+  ring::Reactor& reactor_;
+  spool::Spool& spool_;
+  events::EventWriter& events_;
+  queue::Messages& messages_;
+  mail::IdSequence& ids_;
+  std::uint32_t shard_;
+  ReportMaker* reports_ = nullptr;
+  Counters counters_;
+  std::vector<Line> pending_;
+  std::map<spool::PartKey, Hold> holds_;
+  std::uint64_t last_event_ = 0;
+  std::size_t uncommitted_ = 0;
+  bool closing_ = false;
+  ring::Event work_;
+  ring::Event room_;
+  ring::Gate gate_;
+};
+
+}  // namespace ringpost::delivery

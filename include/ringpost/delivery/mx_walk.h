@@ -1,0 +1,63 @@
+// Opens a connection for a lane: walks its MX hosts in order of preference and each host's
+// addresses, until one greets us. Passes over prohibited networks and addresses that are down;
+// remembers those that fail. Called by a runner that found nothing in the connection cache.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "ringpost/config/config.h"
+#include "ringpost/delivery/connection.h"
+#include "ringpost/delivery/connection_cache.h"
+#include "ringpost/delivery/host_table.h"
+#include "ringpost/dns/resolver.h"
+#include "ringpost/ring/reactor.h"
+
+namespace ringpost::delivery {
+
+class MxWalk {
+ public:
+  struct Result {
+    std::unique_ptr<Connection> connection;  // registered with the cache; null: see trouble
+    Trouble trouble;
+    bool permanent = false;  // no attempt can ever succeed: recipients bounce
+    bool slow = false;       // an address did not answer in time
+  };
+
+  // All of these outlive the walk.
+  MxWalk(ring::Reactor& reactor, dns::Resolver& resolver, HostTable& hosts, ConnectionCache& cache,
+         const config::Config& config, std::uint32_t shard);
+
+  ring::Task<Result> open(queue::QueueGroup& group, const queue::Lane& lane, bool first_attempt);
+
+ private:
+  struct Candidate {
+    std::string mx;
+    Endpoint endpoint;
+  };
+  struct Candidates {
+    std::vector<Candidate> usable;
+    std::vector<Candidate> down;  // suspended addresses, in the order of the walk
+    std::size_t prohibited = 0;
+    bool temporary = false;  // some host's addresses could not be learnt
+    Trouble trouble;         // the last one met
+  };
+
+  ring::Task<Candidates> find_candidates(const queue::LaneKey& lane);
+  void sort_in(Candidates& candidates, const queue::RouteHost& host, bool from_dns,
+               const std::vector<IpAddress>& addresses);
+  [[nodiscard]] bool prohibited(const Endpoint& endpoint) const;
+  ring::Task<void> try_address(Candidate candidate, queue::QueueGroup& group,
+                               const queue::Lane& lane, Duration connect_timeout, Result& result);
+
+  ring::Reactor& reactor_;
+  dns::Resolver& resolver_;
+  HostTable& hosts_;
+  ConnectionCache& cache_;
+  const config::Config& config_;
+  std::uint64_t next_connection_;
+};
+
+}  // namespace ringpost::delivery

@@ -1,0 +1,131 @@
+#include "ringpost/delivery/connection.h"
+
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <system_error>
+#include <utility>
+
+namespace ringpost::delivery {
+std::string describe_network_error(int result) {
+  if (result == 0) {
+    return "the server closed the connection";
+  }
+  if (result == -ETIMEDOUT) {
+    return "timed out";
+  }
+  return std::generic_category().message(-result);
+}
+
+Connection::Connection(ring::Reactor& reactor, int fd, Peer peer, std::uint64_t id,
+                       queue::QueueGroup& group, queue::Destination& destination)
+    : reactor_(reactor),
+      stream_(reactor, fd),
+      peer_(std::move(peer)),
+      id_(id),
+      group_(group),
+      destination_(destination) {}
+
+ring::ReceiveWait Connection::receive(Instant deadline) {
+  if (!armed_) {
+    armed_.emplace(stream_.receive());
+  }
+  armed_->set_deadline(deadline);
+  return ring::ReceiveWait(*armed_);
+}
+
+void Connection::watch() {
+  if (!armed_) {
+    armed_.emplace(stream_.receive());
+  }
+  armed_->set_deadline(never);
+}
+
+ring::Task<Connection::Answer> Connection::read_reply(smtp::Stage stage, Instant deadline,
+                                                      Trouble& trouble) {
+  trouble = {stage, smtp::classify_silence(stage).status, {}};
+  while (true) {
+    const ring::Received bytes = co_await receive(deadline);
+    received();
+    if (bytes.result() <= 0) {
+      trouble.text = fmt::format("{} while waiting for the reply to {}",
+                                 describe_network_error(bytes.result()), name_of(stage));
+      co_return Answer::silence;
+    }
+    const smtp::ReplyParser::Fed fed = parser_.feed(bytes.bytes());
+    if (fed.status == smtp::ReplyParser::Status::malformed) {
+      trouble.text = parser_.describe_malformed();
+      co_return Answer::silence;
+    }
+    if (fed.status == smtp::ReplyParser::Status::reply) {
+      if (fed.consumed != bytes.bytes().size()) {
+        trouble.text = fmt::format("the server spoke out of turn at {}", name_of(stage));
+        co_return Answer::silence;
+      }
+      break;
+    }
+  }
+  const smtp::Reply reply = parser_.reply();
+  if (reply.positive()) {
+    co_return Answer::positive;
+  }
+  trouble = {stage, smtp::classify(stage, reply).status, smtp::one_line(reply)};
+  co_return Answer::refused;
+}
+
+ring::Task<std::optional<Trouble>> Connection::greet(std::string hostname,
+                                                     config::Timeouts timeouts) {
+  Trouble trouble;
+  Answer answer =
+      co_await read_reply(smtp::Stage::greeting, reactor_.now() + timeouts.initial, trouble);
+  if (answer != Answer::positive) {
+    co_return trouble;
+  }
+  stream_.write(fmt::format("EHLO {}\r\n", hostname));
+  answer = co_await read_reply(smtp::Stage::ehlo, reactor_.now() + timeouts.helo, trouble);
+  if (answer == Answer::positive) {
+    capabilities_ = smtp::parse_capabilities(parser_.reply());
+    co_return std::nullopt;
+  }
+  if (answer == Answer::silence ||
+      smtp::classify(smtp::Stage::ehlo, parser_.reply()).action != smtp::Action::say_helo) {
+    co_return trouble;
+  }
+  stream_.write(fmt::format("HELO {}\r\n", hostname));
+  answer = co_await read_reply(smtp::Stage::helo, reactor_.now() + timeouts.helo, trouble);
+  if (answer == Answer::positive) {
+    co_return std::nullopt;
+  }
+  co_return trouble;
+}
+
+void Connection::start_transactions(smtp::Mode mode) {
+  if (!transactions_) {
+    transactions_.emplace(capabilities_, mode);
+    bytes_confirmed = stream_.bytes_written();  // the greeting's share is not the machine's
+  }
+}
+
+ring::Task<void> Connection::quit(Instant deadline) {
+  stream_.write("QUIT\r\n");
+  while (true) {
+    // Whatever it says, until it closes: what we would close first would keep our port waiting.
+    const ring::Received bytes = co_await receive(deadline);
+    received();
+    if (bytes.result() <= 0) {
+      break;
+    }
+  }
+  co_await stream_.close();
+}
+
+ring::Task<void> Connection::close() {
+  stream_.abort();
+  if (armed_) {
+    const ring::Received last = co_await ring::ReceiveWait(*armed_);
+    received();
+  }
+  co_await stream_.close();
+}
+
+}  // namespace ringpost::delivery

@@ -1,0 +1,351 @@
+#include "ringpost/delivery/conversation.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "ringpost/base/log.h"
+#include "ringpost/delivery/fates.h"
+#include "ringpost/delivery/places.h"
+
+namespace ringpost::delivery {
+namespace {
+
+constexpr std::size_t flight_bytes = std::size_t{128} << 10;
+// A server that does not answer an overlapped MAIL by then does not bear overlap.
+constexpr Duration overlap_patience = 30s;
+
+}  // namespace
+
+Conversation::Conversation(Room room, queue::QueueGroup& group, queue::Seat& seat,
+                           Connection& connection)
+    : room_(room),
+      group_(group),
+      seat_(seat),
+      connection_(connection),
+      address_(connection.peer().endpoint.to_string()),
+      started_(room.reactor.now()),
+      pump_gate_(room.reactor.ready()) {}
+
+ring::Task<Conversation::End> Conversation::run() {
+  const HostRecord& host = room_.hosts.of(connection_.peer().endpoint);
+  const bool overlap = host.overlap_proven && !host.overlap_refused;
+  connection_.start_transactions(overlap ? smtp::Mode::overlapped : smtp::Mode::pipelined);
+  smtp::ClientTransactions& machine = connection_.transactions();
+  if (connection_.reused) {
+    machine.begin_reuse();
+  }
+  while (true) {
+    co_await offer_work();
+    write_flight();
+    if (machine.idle()) {
+      break;
+    }
+    const ring::Received bytes = co_await connection_.receive(deadline());
+    connection_.received();
+    confirm_sent();
+    if (bytes.result() == -ETIMEDOUT && !timed_out()) {
+      continue;  // a large content still makes progress
+    }
+    if (bytes.result() <= 0) {
+      lose(describe_network_error(bytes.result()));
+    } else if (!feed(bytes.bytes())) {
+      lose(machine.close_reason());
+    }
+    settle_results();
+    if (machine.must_close()) {
+      break;
+    }
+  }
+  settle_results();
+  if (machine.must_close()) {
+    connection_.abort();
+  }
+  co_await pump_gate_.close();
+  if (machine.must_close()) {
+    co_return stale_ ? End::stale : End::broken;
+  }
+  const std::uint32_t most = group_.settings().max_messages_per_connection;
+  co_return most != 0 && connection_.offered_total >= most ? End::used_up : End::reusable;
+}
+
+// --- offering ------------------------------------------------------------------------------------
+
+bool Conversation::may_offer() const {
+  const smtp::ClientTransactions& machine = connection_.transactions();
+  if (room_.stopping || turn_over_ || stale_ || machine.must_close() || !machine.can_offer()) {
+    return false;
+  }
+  if (!under_way_.empty() && under_way_.back().entry->alone()) {
+    return false;
+  }
+  const std::uint32_t most = group_.settings().max_messages_per_connection;
+  const std::uint64_t announced = connection_.capabilities().mail_max.value_or(0);
+  const std::uint32_t learnt = room_.hosts.of(connection_.peer().endpoint).messages_per_connection;
+  const std::uint32_t offered = connection_.offered_total;
+  return (most == 0 || offered < most) && (announced == 0 || offered < announced) &&
+         (learnt == 0 || offered < learnt);
+}
+
+ring::Task<void> Conversation::offer_work() {
+  while (may_offer()) {
+    const queue::Now now{room_.reactor.now(), room_.reactor.wall_now()};
+    if (group_.turn_over(seat_, offered_, started_, now)) {
+      turn_over_ = true;
+      co_return;
+    }
+    if (!room_.ledger.has_room()) {
+      if (!under_way_.empty()) {
+        co_return;  // the replies on their way matter more
+      }
+      co_await room_.ledger.room();
+      continue;
+    }
+    queue::Entry* const entry = group_.next_entry(seat_, now);
+    if (entry == nullptr) {
+      co_return;
+    }
+    UnderWay under_way;
+    under_way.entry = entry;
+    under_way.started = now.instant;
+    if (entry->alone() && !under_way_.empty()) {
+      group_.put_back(*entry, now);  // it goes when nothing else is under way
+      co_return;
+    }
+    if (entry->message().content() == nullptr) {
+      const bool loaded = co_await load_content(under_way);
+      if (!loaded) {
+        continue;
+      }
+    }
+    if (!refuse_for_obstacle(under_way)) {
+      offer(std::move(under_way));
+    }
+  }
+}
+
+ring::Task<bool> Conversation::load_content(UnderWay& under_way) {
+  queue::Entry& entry = *under_way.entry;
+  const queue::ContentLocation at = entry.message().location;
+  Result<std::string> content = co_await room_.spool.read_content(spool_location(at));
+  if (content) {
+    under_way.loaded = std::move(*content);
+    co_return true;
+  }
+  // Never send a torn body: it waits for an operator, or for the disk to come back.
+  log::error("content of message {} cannot be read: {}", entry.message().id().to_string(),
+             content.error().describe());
+  room_.ledger.settle(group_, entry, fates_for_all(entry, unreadable_content()),
+                      Attempt(seat_.lane->destination().name(), under_way.started));
+  co_return false;
+}
+
+bool Conversation::refuse_for_obstacle(UnderWay& under_way) {
+  queue::Entry& entry = *under_way.entry;
+  const queue::QueuedMessage& message = entry.message();
+  const auto obstacle =
+      smtp::find_obstacle(connection_.capabilities(), message.size(), message.eight_bit());
+  if (!obstacle) {
+    return false;
+  }
+  mail::Outcome outcome = obstacle_outcome(*obstacle, connection_.peer().mx);
+  outcome.mx = connection_.peer().mx;
+  outcome.address = address_;
+  Attempt attempt(seat_.lane->destination().name(), under_way.started);
+  attempt.connection = connection_.id();
+  room_.ledger.settle(group_, entry, fates_for_all(entry, std::move(outcome)), attempt);
+  return true;
+}
+
+void Conversation::offer(UnderWay under_way) {
+  under_way.number = ++connection_.offered_total;
+  ++offered_;
+  UnderWay& offered = under_way_.emplace_back(std::move(under_way));
+  const queue::QueuedMessage& message = offered.entry->message();
+  for (const queue::QueuedRecipient& recipient : offered.entry->recipients()) {
+    offered.recipients.push_back(message.address_of(recipient));
+  }
+  smtp::Transaction transaction;
+  transaction.token = offered.number;
+  transaction.sender = message.sender();
+  transaction.recipients = offered.recipients;
+  transaction.content = message.content() != nullptr ? *message.content() : offered.loaded;
+  transaction.eight_bit = message.eight_bit();
+  connection_.transactions().offer(transaction);
+}
+
+// --- bytes ---------------------------------------------------------------------------------------
+
+void Conversation::write_flight() {
+  if (pumping_ || connection_.transactions().must_close()) {
+    return;
+  }
+  std::string flight;
+  const bool more = connection_.transactions().fill(flight, flight_bytes);
+  if (!flight.empty()) {
+    connection_.stream().write(std::move(flight));
+  }
+  if (more) {
+    pumping_ = true;
+    pump_gate_.spawn(pump());
+  }
+}
+
+ring::Task<void> Conversation::pump() {
+  net::Stream& stream = connection_.stream();
+  bool more = true;
+  while (more && !connection_.transactions().must_close()) {
+    const bool alive = co_await stream.sent_down_to(flight_bytes, never);
+    if (!alive || connection_.transactions().must_close()) {
+      break;
+    }
+    std::string flight;
+    more = connection_.transactions().fill(flight, flight_bytes);
+    if (!flight.empty()) {
+      stream.write(std::move(flight));
+    }
+  }
+  pumping_ = false;
+}
+
+void Conversation::confirm_sent() {
+  const std::uint64_t sent = connection_.stream().bytes_sent();
+  const std::uint64_t before = connection_.bytes_confirmed;
+  if (sent > before) {
+    connection_.transactions().sent(sent - before);
+    connection_.bytes_confirmed = sent;
+  }
+}
+
+bool Conversation::feed(std::string_view bytes) {
+  smtp::ClientTransactions& machine = connection_.transactions();
+  smtp::ReplyParser& parser = connection_.parser();
+  while (!bytes.empty()) {
+    const smtp::ReplyParser::Fed fed = parser.feed(bytes);
+    bytes.remove_prefix(fed.consumed);
+    if (fed.status == smtp::ReplyParser::Status::need_more) {
+      return true;
+    }
+    if (fed.status == smtp::ReplyParser::Status::malformed) {
+      machine.protocol_error(parser.describe_malformed());
+      return false;
+    }
+    sent_away_ |= parser.reply().code == 421;
+    if (!machine.feed(parser.reply())) {
+      return false;
+    }
+  }
+  return true;
+}
+
+void Conversation::lose(std::string text) {
+  smtp::ClientTransactions& machine = connection_.transactions();
+  const auto awaited = machine.oldest_unanswered();
+  trouble_.stage = awaited ? awaited->stage : smtp::Stage::mail;
+  trouble_.status = smtp::classify_silence(trouble_.stage).status;
+  trouble_.text = fmt::format("{} [{}] {}: {}", connection_.peer().mx, address_,
+                              smtp::name_of(trouble_.stage), text);
+  if (!machine.must_close()) {
+    machine.connection_lost();
+  }
+}
+
+// --- deadlines -----------------------------------------------------------------------------------
+
+Duration Conversation::time_for(const smtp::Unanswered& unanswered) const {
+  const config::Timeouts& timeouts = room_.timeouts;
+  switch (unanswered.stage) {
+    case smtp::Stage::rset:
+      return timeouts.rset;
+    case smtp::Stage::mail:
+      return unanswered.overlapped ? std::min(timeouts.mail, overlap_patience) : timeouts.mail;
+    case smtp::Stage::rcpt:
+      return timeouts.rcpt;
+    case smtp::Stage::data:
+      return timeouts.datainit;
+    case smtp::Stage::content:
+      return timeouts.datablock;
+    case smtp::Stage::final_dot:
+      return timeouts.datafinal;
+    default:
+      return timeouts.misc;
+  }
+}
+
+Instant Conversation::deadline() {
+  const auto unanswered = connection_.transactions().oldest_unanswered();
+  if (!unanswered) {
+    return room_.reactor.now() + room_.timeouts.misc;
+  }
+  if (unanswered != awaited_) {
+    awaited_ = unanswered;
+    awaited_since_ = room_.reactor.now();
+    sent_at_deadline_ = connection_.stream().bytes_sent();
+  }
+  return awaited_since_ + time_for(*unanswered);
+}
+
+// Whether the stage that was waited for has really run out of time.
+bool Conversation::timed_out() {
+  const auto unanswered = connection_.transactions().oldest_unanswered();
+  if (unanswered && unanswered->stage == smtp::Stage::content &&
+      connection_.stream().bytes_sent() > sent_at_deadline_) {
+    sent_at_deadline_ = connection_.stream().bytes_sent();
+    awaited_since_ = room_.reactor.now();
+    return false;
+  }
+  if (unanswered != awaited_) {
+    return false;
+  }
+  if (unanswered && unanswered->overlapped && unanswered->stage == smtp::Stage::mail) {
+    room_.hosts.of(connection_.peer().endpoint).overlap_refused = true;
+  }
+  return true;
+}
+
+// --- results -------------------------------------------------------------------------------------
+
+void Conversation::learn(const smtp::TransactionResult& result) {
+  if (result.content_accepted) {
+    ++connection_.delivered_total;
+    HostRecord& host = room_.hosts.of(connection_.peer().endpoint);
+    host.status.mark_success(group_.settings().max_connections_per_destination);
+    if (connection_.capabilities().pipelining && !host.overlap_refused) {
+      host.overlap_proven = true;
+      connection_.transactions().allow_overlap();
+    }
+    group_.lane_succeeded(*seat_.lane, {room_.reactor.now(), room_.reactor.wall_now()});
+  }
+  connection_.reused = connection_.reused && !result.mail_answered;
+}
+
+void Conversation::settle_results() {
+  while (connection_.transactions().take_result(result_)) {
+    UnderWay done = std::move(under_way_.front());
+    under_way_.pop_front();
+    if (connection_.reused && !result_.mail_answered && connection_.transactions().must_close()) {
+      stale_ = true;
+    }
+    learn(result_);
+    std::vector<Ledger::Fate> fates;
+    fates.reserve(result_.recipients.size());
+    for (const smtp::RecipientVerdict& verdict : result_.recipients) {
+      fates.push_back(fate_of(result_, verdict));
+    }
+    Attempt attempt(seat_.lane->destination().name(), done.started);
+    attempt.connection = connection_.id();
+    attempt.transaction = done.number;
+    room_.ledger.settle(group_, *done.entry, std::move(fates), attempt);
+  }
+}
+
+Ledger::Fate Conversation::fate_of(const smtp::TransactionResult& result,
+                                   const smtp::RecipientVerdict& verdict) const {
+  Ledger::Fate fate = fate_of_verdict(result, verdict, trouble_.text);
+  fate.outcome.mx = connection_.peer().mx;
+  fate.outcome.address = address_;
+  return fate;
+}
+
+}  // namespace ringpost::delivery

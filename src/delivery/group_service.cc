@@ -1,0 +1,201 @@
+#include "ringpost/delivery/group_service.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "ringpost/delivery/fates.h"
+
+namespace ringpost::delivery {
+namespace {
+
+constexpr std::uint32_t most_route_lookups = 256;
+// How long a domain that takes no mail is left alone before it is looked up again.
+constexpr Duration refused_domain_pause = 5min;
+
+}  // namespace
+
+GroupService::GroupService(Room room, queue::QueueGroup& group, CacheLimits cache_limits)
+    : room_(room),
+      group_(group),
+      cache_limits_(cache_limits),
+      reactor_(room.conversation.reactor),
+      gate_(reactor_.ready()) {}
+
+queue::Now GroupService::now() const {
+  return {reactor_.now(), reactor_.wall_now()};
+}
+
+void GroupService::start() {
+  gate_.spawn(run());
+}
+
+ring::Task<void> GroupService::close() {
+  closing_ = true;
+  work_.notify_all();
+  co_await gate_.close();
+}
+
+ring::Task<void> GroupService::run() {
+  while (!closing_) {
+    group_.advance(now());
+    expire();
+    while (looking_up_ < most_route_lookups) {
+      queue::Domain* const domain = group_.next_unresolved();
+      if (domain == nullptr) {
+        break;
+      }
+      ++looking_up_;
+      gate_.spawn(find_route(*domain));
+    }
+    while (queue::Seat seat = group_.next_lane(now())) {
+      gate_.spawn(run_runner(seat));
+    }
+    co_await work_.wait_until(reactor_.timers(), group_.next_due());
+  }
+}
+
+void GroupService::expire() {
+  // As many as the ledger has room for; it notifies nobody, so the rest waits for the next turn.
+  while (room_.conversation.ledger.has_room()) {
+    queue::Entry* const entry = group_.next_expired();
+    if (entry == nullptr) {
+      return;
+    }
+    queue::Lane* const lane = entry->domain().lane();
+    const std::string destination =
+        lane != nullptr ? lane->destination().name() : entry->domain().name();
+    room_.conversation.ledger.settle(group_, *entry, fates_for_all(*entry, expired_outcome(*entry)),
+                                     Attempt(destination, reactor_.now()));
+  }
+}
+
+// --- routes --------------------------------------------------------------------------------------
+
+ring::Task<void> GroupService::find_route(queue::Domain& domain) {
+  const Routes::Answer answer = co_await room_.routes.find(domain.name());
+  --looking_up_;
+  switch (answer.status) {
+    case dns::LookupStatus::found:
+      group_.assign(domain, answer.lane, answer.until, now());
+      break;
+    case dns::LookupStatus::temporary:
+      group_.fail_route(domain, std::max(answer.until, reactor_.now() + 1s), now());
+      break;
+    case dns::LookupStatus::permanent:
+      bounce_domain(domain, answer);
+      break;
+  }
+  work_.notify_one();
+}
+
+void GroupService::bounce_domain(queue::Domain& domain, const Routes::Answer& answer) {
+  const std::string reply = fmt::format("{} {} {}", answer.problem.reply_code,
+                                        answer.problem.status.to_string(), answer.problem.reason);
+  const mail::Outcome outcome =
+      failed_outcome(mail::OutcomeKind::bounced, answer.problem.status, reply);
+  const std::string name = domain.name();
+  while (room_.conversation.ledger.has_room()) {
+    queue::Entry* const entry = group_.next_entry_of(domain);
+    if (entry == nullptr) {
+      group_.fail_route(domain, reactor_.now() + refused_domain_pause, now());
+      return;
+    }
+    room_.conversation.ledger.settle(group_, *entry, fates_for_all(*entry, outcome),
+                                     Attempt(name, reactor_.now()));
+  }
+  group_.fail_route(domain, reactor_.now() + 1s, now());  // the rest, when the ledger has room
+}
+
+// --- runners -------------------------------------------------------------------------------------
+
+ring::Task<void> GroupService::run_runner(queue::Seat seat) {
+  while (seat) {
+    co_await serve(seat);
+    group_.release(seat, now());
+    seat = closing_ ? queue::Seat() : group_.next_lane(now());
+  }
+  work_.notify_one();
+}
+
+ring::Task<void> GroupService::serve(queue::Seat& seat) {
+  queue::Lane& lane = *seat.lane;
+  bool only_new = false;
+  while (!closing_) {
+    std::unique_ptr<Connection> connection = co_await connect(lane, only_new);
+    if (connection == nullptr) {
+      co_return;
+    }
+    Conversation conversation(room_.conversation, group_, seat, *connection);
+    const Conversation::End end = co_await conversation.run();
+    const bool again = end == Conversation::End::used_up && !conversation.turn_over();
+    const bool stale = end == Conversation::End::stale && !only_new;
+    after(conversation, end, std::move(connection));
+    if (!stale && (!again || lane.ready_entries() == 0)) {
+      co_return;
+    }
+    // A connection that had died in the cache costs no attempt: once, at once, on a new one.
+    only_new = stale;
+  }
+}
+
+ring::Task<std::unique_ptr<Connection>> GroupService::connect(queue::Lane& lane, bool only_new) {
+  if (!only_new) {
+    std::unique_ptr<Connection> cached = room_.cache.take(group_, lane);
+    if (cached != nullptr) {
+      co_return cached;
+    }
+  }
+  MxWalk::Result opened = co_await room_.walk.open(group_, lane, false);
+  group_.set_slow(lane, opened.slow, now());
+  if (opened.connection == nullptr) {
+    lane_failed(lane, opened.trouble, opened.permanent);
+  }
+  co_return std::move(opened.connection);
+}
+
+void GroupService::lane_failed(queue::Lane& lane, const Trouble& trouble, bool permanent) {
+  if (!permanent) {
+    group_.defer_lane(lane, trouble.status, trouble.text, std::nullopt, now());
+    return;
+  }
+  queue::Seat seat{&lane, true};
+  const mail::Outcome outcome =
+      failed_outcome(mail::OutcomeKind::bounced, trouble.status, trouble.text);
+  while (room_.conversation.ledger.has_room()) {
+    queue::Entry* const entry = group_.next_entry(seat, now());
+    if (entry == nullptr) {
+      return;
+    }
+    room_.conversation.ledger.settle(group_, *entry, fates_for_all(*entry, outcome),
+                                     Attempt(lane.destination().name(), reactor_.now()));
+  }
+}
+
+void GroupService::after(Conversation& conversation, Conversation::End end,
+                         std::unique_ptr<Connection> connection) {
+  switch (end) {
+    case Conversation::End::reusable:
+      room_.cache.put(std::move(connection), cache_limits_);
+      return;
+    case Conversation::End::used_up:
+      room_.cache.end(std::move(connection), true);
+      return;
+    case Conversation::End::stale:
+      break;
+    case Conversation::End::broken: {
+      HostRecord& host = room_.conversation.hosts.of(connection->peer().endpoint);
+      if (connection->delivered_total == 0) {
+        host.status.mark_down(conversation.trouble().text, reactor_.now(),
+                              group_.settings().host_status);
+      } else if (conversation.sent_away()) {
+        host.messages_per_connection = connection->delivered_total;
+      }
+      break;
+    }
+  }
+  room_.cache.end(std::move(connection), false);
+}
+
+}  // namespace ringpost::delivery

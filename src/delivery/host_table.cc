@@ -1,0 +1,20 @@
+#include "ringpost/delivery/host_table.h"
+
+namespace ringpost::delivery {
+
+HostRecord& HostTable::of(const Endpoint& endpoint) {
+  const auto known = records_.find(endpoint);
+  if (known != records_.end()) {
+    by_use_.splice(by_use_.begin(), by_use_, known->second);
+    return by_use_.front();
+  }
+  if (records_.size() >= most_) {
+    records_.erase(by_use_.back().endpoint);
+    by_use_.pop_back();
+  }
+  by_use_.push_front(HostRecord{.endpoint = endpoint});
+  records_.emplace(endpoint, by_use_.begin());
+  return by_use_.front();
+}
+
+}  // namespace ringpost::delivery

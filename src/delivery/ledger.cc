@@ -1,0 +1,287 @@
+#include "ringpost/delivery/ledger.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "ringpost/base/check.h"
+#include "ringpost/base/log.h"
+#include "ringpost/delivery/places.h"
+
+namespace ringpost::delivery {
+namespace {
+
+constexpr Duration pause_after_error = 1s;
+
+events::EventKind kind_of(const mail::Outcome& outcome) {
+  switch (outcome.kind) {
+    case mail::OutcomeKind::delivered:
+      return events::EventKind::delivered;
+    case mail::OutcomeKind::bounced:
+      return events::EventKind::bounced;
+    case mail::OutcomeKind::expired:
+      return events::EventKind::expired;
+    case mail::OutcomeKind::deferred:
+      break;
+  }
+  return outcome.in_doubt ? events::EventKind::in_doubt : events::EventKind::deferred;
+}
+
+queue::RecipientResult result_of(const Ledger::Fate& fate, bool report_owed) {
+  using Kind = Ledger::Fate::Kind;
+  queue::RecipientResult result;
+  result.next = fate.kind == Kind::final         ? queue::Next::done
+                : fate.kind == Kind::retry       ? queue::Next::retry
+                : fate.kind == Kind::retry_alone ? queue::Next::retry_alone
+                                                 : queue::Next::again;
+  result.status = fate.outcome.status;
+  result.reply = fate.outcome.reply;
+  result.report_owed = report_owed;
+  return result;
+}
+
+// A report quotes no more of a header than this.
+constexpr std::size_t most_header_bytes = std::size_t{16} << 10;
+
+// Empty when the content is on disk only.
+std::string header_of(const queue::QueuedMessage& message) {
+  if (message.content() == nullptr) {
+    return {};
+  }
+  const std::string_view content = *message.content();
+  const std::size_t end = content.find("\r\n\r\n");
+  return std::string(content.substr(0, std::min(end, most_header_bytes)));
+}
+
+bool failed(const Ledger::Fate& fate) {
+  return fate.kind == Ledger::Fate::Kind::final &&
+         fate.outcome.kind != mail::OutcomeKind::delivered;
+}
+
+}  // namespace
+
+Ledger::Ledger(ring::Reactor& reactor, spool::Spool& spool, events::EventWriter& events,
+               queue::Messages& messages, mail::IdSequence& ids, std::uint32_t shard)
+    : reactor_(reactor),
+      spool_(spool),
+      events_(events),
+      messages_(messages),
+      ids_(ids),
+      shard_(shard),
+      gate_(reactor.ready()) {}
+
+void Ledger::start(ReportMaker& reports) {
+  reports_ = &reports;
+  gate_.spawn(run());
+}
+
+void Ledger::count(const Fate& fate) {
+  switch (fate.outcome.kind) {
+    case mail::OutcomeKind::delivered:
+      ++counters_.delivered;
+      break;
+    case mail::OutcomeKind::bounced:
+      ++counters_.bounced;
+      break;
+    case mail::OutcomeKind::expired:
+      ++counters_.expired;
+      break;
+    case mail::OutcomeKind::deferred:
+      ++(fate.outcome.in_doubt ? counters_.in_doubt : counters_.deferred);
+      break;
+  }
+}
+
+void Ledger::tell(queue::QueueGroup& group, const queue::QueuedMessage& message,
+                  const queue::QueuedRecipient& recipient, const Fate& fate,
+                  const Attempt& attempt) {
+  events::Event event;
+  event.time = reactor_.wall_now();
+  event.kind = kind_of(fate.outcome);
+  event.id = message.id();
+  event.part = message.part();
+  event.sender = message.sender();
+  event.recipient = message.address_of(recipient);
+  event.group = group.settings().name;
+  event.shard = shard_;
+  event.destination = attempt.destination;
+  event.mx = fate.outcome.mx;
+  event.address = fate.outcome.address;
+  event.source = attempt.source;
+  event.reply = fate.outcome.reply;
+  event.status = fate.outcome.status;
+  event.attempt = recipient.attempts + 1U;
+  event.size = message.size();
+  if (attempt.connection != 0) {
+    event.connection = attempt.connection;
+  }
+  if (attempt.transaction != 0) {
+    event.transaction = attempt.transaction;
+  }
+  event.queued_ms = (reactor_.wall_now() - message.arrived()).count();
+  event.attempt_ms = (reactor_.now() - attempt.started) / 1ms;
+  event.tenant = message.tenant();
+  event.job = message.job_name();
+  event.envid = message.envid();
+  last_event_ = events_.append(event);
+}
+
+void Ledger::settle(queue::QueueGroup& group, queue::Entry& entry, std::vector<Fate> fates,
+                    const Attempt& attempt) {
+  const queue::Now now{reactor_.now(), reactor_.wall_now()};
+  const auto is_again = [](const Fate& fate) { return fate.kind == Fate::Kind::again; };
+  if (std::ranges::all_of(fates, is_again)) {
+    group.put_back(entry, now);
+    return;
+  }
+  queue::QueuedMessage& message = entry.message();
+  Line line;
+  line.location = spool_location(message.location);
+  line.outcome.key = line.deferral.key = part_key(message);
+  OwedReport report;
+  const WallTime retry_due = group.retry_at(entry, now, reactor_.random());
+  std::vector<queue::RecipientResult> results;
+  std::size_t number = 0;
+  for (const queue::QueuedRecipient& recipient : entry.recipients()) {
+    Fate& fate = fates[number++];
+    const bool report_owed = failed(fate) && !message.sender().empty();
+    results.push_back(result_of(fate, report_owed));
+    if (fate.kind == Fate::Kind::again) {
+      continue;
+    }
+    ++uncommitted_;
+    count(fate);
+    tell(group, message, recipient, fate, attempt);
+    const std::uint32_t index = message.index_of(recipient);
+    if (fate.kind == Fate::Kind::final) {
+      if (report_owed) {
+        report.recipients.emplace_back(std::string(message.address_of(recipient)), fate.outcome);
+      }
+      line.outcome.recipients.push_back({index, {}});
+      mail::Outcome& kept = line.outcome.recipients.back().outcome;
+      kept.kind = fate.outcome.kind;
+      if (fate.outcome.kind != mail::OutcomeKind::delivered) {
+        kept = fate.outcome;  // a report may have to be written again after a restart
+      }
+    } else {
+      line.deferral.recipients.push_back({index, recipient.attempts + 1U, retry_due, fate.outcome});
+    }
+  }
+  if (!report.recipients.empty()) {
+    report.id = ids_.next(now.wall);
+    report.about = line.outcome.key;
+    report.location = line.location;
+    report.arrived = message.arrived();
+    report.sender = message.sender();
+    report.envid = message.envid();
+    report.tenant = message.tenant();
+    report.job = message.job_name();
+    line.outcome.report = report.id;
+    hold(report.about);
+    report.header = header_of(message);
+  }
+  const std::uint32_t open = group.finish(entry, results, retry_due, now);
+  if (open == 0) {
+    messages_.erase(message);
+    line.message_finished = true;
+  }
+  if (!report.recipients.empty()) {
+    line.reports.push_back(std::move(report));
+  }
+  pending_.push_back(std::move(line));
+  work_.notify_one();
+}
+
+ring::Task<void> Ledger::room() {
+  while (!has_room() && !closing_) {
+    co_await room_.wait();
+  }
+}
+
+ring::Task<void> Ledger::run() {
+  while (!closing_ || !pending_.empty()) {
+    if (pending_.empty()) {
+      co_await work_.wait();
+      continue;
+    }
+    std::vector<Line> lines = std::exchange(pending_, {});
+    co_await events_.written(last_event_);
+    co_await commit(lines);
+    for (Line& line : lines) {
+      uncommitted_ -= line.outcome.recipients.size() + line.deferral.recipients.size();
+      for (OwedReport& report : line.reports) {
+        reports_->report_owed(std::move(report));
+      }
+    }
+    room_.notify_all();
+  }
+}
+
+ring::Task<void> Ledger::commit(std::vector<Line>& lines) {
+  while (true) {
+    spool::Ticket last;
+    for (const Line& line : lines) {
+      if (!line.deferral.recipients.empty()) {
+        last = spool_.append(line.deferral, line.location);
+      }
+      if (!line.outcome.recipients.empty()) {
+        last = spool_.append(line.outcome, line.location);
+      }
+      if (line.message_finished) {
+        finish_message(line, last);
+      }
+    }
+    const int error = co_await spool_.committed(last);
+    if (error == 0) {
+      co_return;
+    }
+    // What was sent stays sent: its record is written as soon as the disk takes it.
+    log::error("outcomes cannot be recorded, trying again");
+    co_await reactor_.sleep(pause_after_error);
+    if (closing_) {
+      co_return;
+    }
+  }
+}
+
+void Ledger::finish_message(const Line& line, spool::Ticket after) {
+  const auto held = holds_.find(line.outcome.key);
+  if (held == holds_.end()) {
+    spool_.finished(line.location, after);
+  } else {
+    held->second.message_finished = true;
+  }
+}
+
+void Ledger::release(const spool::PartKey& key, const spool::Location& location,
+                     spool::Ticket after) {
+  const auto held = holds_.find(key);
+  check(held != holds_.end(), "a message was released that nobody holds");
+  if (--held->second.reasons == 0) {
+    if (held->second.message_finished) {
+      spool_.finished(location, after);
+    }
+    holds_.erase(held);
+  }
+}
+
+void Ledger::still_owed(OwedReport report) {
+  hold(report.about);
+  reports_->report_owed(std::move(report));
+}
+
+ring::Task<void> Ledger::discharge(OwedReport report) {
+  const spool::ReportDischarged record{report.about, report.id};
+  const spool::Ticket ticket = spool_.append(record, report.location);
+  release(report.about, report.location, ticket);
+  // Should this fail, a restart sends the report once more.
+  co_await spool_.committed(ticket);
+}
+
+ring::Task<void> Ledger::close() {
+  closing_ = true;
+  work_.notify_one();
+  room_.notify_all();
+  co_await gate_.close();
+}
+
+}  // namespace ringpost::delivery

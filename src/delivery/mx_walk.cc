@@ -1,0 +1,148 @@
+#include "ringpost/delivery/mx_walk.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "ringpost/dns/mx.h"
+#include "ringpost/net/socket.h"
+
+namespace ringpost::delivery {
+namespace {
+
+// RFC 3463: 4.4.1 no answer from host, 5.4.4 unable to route.
+constexpr mail::EnhancedStatus no_answer{4, 4, 1};
+constexpr mail::EnhancedStatus unable_to_route{5, 4, 4};
+
+std::vector<queue::RouteHost> in_walking_order(const queue::LaneKey& lane, Random& random) {
+  std::vector<dns::MxHost> order;
+  for (const queue::RouteHost& host : lane.hosts) {
+    order.push_back({host.preference, host.name});
+  }
+  dns::shuffle_equal_preferences(order, random);
+  std::vector<queue::RouteHost> hosts;
+  for (const dns::MxHost& next : order) {
+    const auto found = std::ranges::find(lane.hosts, next.name, &queue::RouteHost::name);
+    hosts.push_back(*found);
+  }
+  return hosts;
+}
+
+}  // namespace
+
+MxWalk::MxWalk(ring::Reactor& reactor, dns::Resolver& resolver, HostTable& hosts,
+               ConnectionCache& cache, const config::Config& config, std::uint32_t shard)
+    : reactor_(reactor),
+      resolver_(resolver),
+      hosts_(hosts),
+      cache_(cache),
+      config_(config),
+      // Unique over all shards, so that a line of the event log names one connection.
+      next_connection_(std::uint64_t{shard} << 48 | 1) {}
+
+bool MxWalk::prohibited(const Endpoint& endpoint) const {
+  const auto contains = [&](const Network& network) { return network.contains(endpoint.address); };
+  return std::ranges::any_of(config_.delivery.prohibited_networks, contains) ||
+         std::ranges::find(config_.listener.smtp, endpoint) != config_.listener.smtp.end();
+}
+
+void MxWalk::sort_in(Candidates& candidates, const queue::RouteHost& host, bool from_dns,
+                     const std::vector<IpAddress>& addresses) {
+  for (const IpAddress& address : addresses) {
+    const Endpoint endpoint{address, host.port};
+    if (from_dns && prohibited(endpoint)) {
+      ++candidates.prohibited;
+      candidates.trouble = {smtp::Stage::connect, unable_to_route,
+                            fmt::format("{} has the address {}, which delivery.prohibited_networks "
+                                        "forbids",
+                                        host.name, address.to_string())};
+      continue;
+    }
+    const queue::HostStatus& status = hosts_.of(endpoint).status;
+    if (status.suspended(reactor_.now())) {
+      candidates.down.push_back({host.name, endpoint});
+      candidates.trouble = {smtp::Stage::connect, no_answer, status.reason()};
+    } else {
+      candidates.usable.push_back({host.name, endpoint});
+    }
+  }
+}
+
+ring::Task<MxWalk::Candidates> MxWalk::find_candidates(const queue::LaneKey& lane) {
+  Candidates candidates;
+  const std::vector<queue::RouteHost> hosts = in_walking_order(lane, reactor_.random());
+  for (const queue::RouteHost& host : hosts) {
+    const dns::AddressAnswer answer = co_await resolver_.addresses(host.name);
+    if (answer.status != dns::LookupStatus::found) {
+      candidates.temporary |= answer.status == dns::LookupStatus::temporary;
+      candidates.trouble = {smtp::Stage::connect, answer.problem.status, answer.problem.reason};
+      continue;
+    }
+    sort_in(candidates, host, lane.via == queue::RouteVia::dns, answer.addresses);
+  }
+  co_return candidates;
+}
+
+ring::Task<void> MxWalk::try_address(Candidate candidate, queue::QueueGroup& group,
+                                     const queue::Lane& lane, Duration connect_timeout,
+                                     Result& result) {
+  const std::string where = fmt::format("{} [{}]", candidate.mx, candidate.endpoint.to_string());
+  const int fd = co_await net::connect_to(reactor_, candidate.endpoint, std::nullopt,
+                                          reactor_.now() + connect_timeout);
+  if (fd < 0) {
+    result.slow |= fd == -ETIMEDOUT;
+    result.trouble = {smtp::Stage::connect, no_answer,
+                      fmt::format("connect to {}: {}", where, describe_network_error(fd))};
+  } else {
+    auto connection = std::make_unique<Connection>(
+        reactor_, fd, Connection::Peer(candidate.mx, candidate.endpoint), next_connection_++, group,
+        lane.destination());
+    cache_.adopt(*connection, lane.key());
+    const std::optional<Trouble> trouble =
+        co_await connection->greet(config_.identity.hostname, config_.timeouts);
+    if (!trouble) {
+      result.connection = std::move(connection);
+      co_return;
+    }
+    result.trouble = {trouble->stage, trouble->status,
+                      fmt::format("{} said: {}", where, trouble->text)};
+    cache_.end(std::move(connection), false);
+  }
+  const queue::HostStatusSettings& settings = group.settings().host_status;
+  hosts_.of(candidate.endpoint).status.mark_down(result.trouble.text, reactor_.now(), settings);
+}
+
+ring::Task<MxWalk::Result> MxWalk::open(queue::QueueGroup& group, const queue::Lane& lane,
+                                        bool first_attempt) {
+  const config::Timeouts& timeouts = config_.timeouts;
+  const Instant all_connects =
+      timeouts.aconnect > Duration::zero() ? reactor_.now() + timeouts.aconnect : never;
+  const Duration connect_timeout =
+      first_attempt && timeouts.iconnect > Duration::zero() ? timeouts.iconnect : timeouts.connect;
+  Candidates candidates = co_await find_candidates(lane.key());
+  const bool lane_was_down = lane.status().state() != queue::HostStatus::State::up;
+  if (candidates.usable.empty() && !candidates.down.empty() && lane_was_down) {
+    // The lane sent a runner all the same, so a probe is due: the address preferred most.
+    candidates.usable.push_back(candidates.down.front());
+  }
+  Result result;
+  result.trouble = candidates.trouble;
+  if (candidates.usable.empty()) {
+    result.permanent = candidates.prohibited > 0 && !candidates.temporary;
+    co_return result;
+  }
+  for (const Candidate& candidate : candidates.usable) {
+    if (lane.destination().connections_open >= group.settings().max_connections_per_destination) {
+      cache_.end_idle(lane.destination());
+    }
+    co_await try_address(candidate, group, lane, connect_timeout, result);
+    if (result.connection != nullptr || reactor_.now() >= all_connects) {
+      break;
+    }
+  }
+  co_return result;
+}
+
+}  // namespace ringpost::delivery
