@@ -74,10 +74,9 @@ std::size_t ContentReader::skim(std::string_view bytes) {
   return at;
 }
 
-// Nothing if anything may be wrong with `bytes`; then nothing has changed.
+// Nothing if anything may be wrong with `bytes`; then step() reads them from where we were.
 std::optional<std::size_t> ContentReader::take(std::string_view bytes) {
   const std::size_t old_size = content_.size();
-  const bool old_eight_bit = eight_bit_;
   std::size_t at = 0;
   std::size_t run = 0;        // the first byte not yet appended
   std::size_t line_ends = 0;  // in that run, up to `at`
@@ -124,7 +123,6 @@ std::optional<std::size_t> ContentReader::take(std::string_view bytes) {
   }
   if (!sound || !flush(at, at)) {
     content_.resize(old_size);
-    eight_bit_ = old_eight_bit;
     return std::nullopt;
   }
   line_ = line;
