@@ -59,6 +59,10 @@ class IntrusiveList {
     check(!empty(), "front() of an empty list");
     return from(*root_.next_);
   }
+  [[nodiscard]] T& back() {
+    check(!empty(), "back() of an empty list");
+    return from(*root_.previous_);
+  }
   T& pop_front() {
     T& element = front();
     hook(element).unlink();

@@ -68,6 +68,21 @@ class [[nodiscard]] ReceiveOperation : public Operation {
   Received await_resume();
 };
 
+// Awaits an operation that somebody else keeps: `Received r = co_await ReceiveWait(kept);`
+class [[nodiscard]] ReceiveWait {
+ public:
+  explicit ReceiveWait(ReceiveOperation& operation) : operation_(operation) {}
+  [[nodiscard]] bool await_ready() const noexcept { return operation_.await_ready(); }
+  template <class Promise>
+  void await_suspend(std::coroutine_handle<Promise> caller) noexcept {
+    operation_.await_suspend(caller);
+  }
+  Received await_resume() { return operation_.await_resume(); }
+
+ private:
+  ReceiveOperation& operation_;
+};
+
 class Reactor {
  public:
   Reactor(Kernel& kernel, const ReactorSettings& settings);
