@@ -79,7 +79,7 @@ bool ClientTransactions::take_result(TransactionResult& result) {
 bool ClientTransactions::may_send(std::size_t position) const {
   const Slot& next = slot(position);
   if (!next.begun) {
-    return position == receive_ || mode_ == Mode::overlapped;
+    return true;  // can_offer() lets a second one in only where overlap is allowed
   }
   if (next.next_send == next.content_step()) {
     return next.go_ahead;
