@@ -42,8 +42,11 @@ ring::Task<Result<>> Spool::prepare_directory() {
     co_return fail_errno(made, fmt::format("{} cannot be made", settings_.directory),
                          "make its parent belong to Ringpost's user, or set spool.directory");
   }
-  const std::string parent = std::filesystem::path(settings_.directory).parent_path();
-  int error = co_await sync_directory(reactor_, parent.empty() ? "." : parent);
+  std::string parent = std::filesystem::path(settings_.directory).parent_path();
+  if (parent.empty()) {
+    parent = ".";
+  }
+  int error = co_await sync_directory(reactor_, parent);
   if (error == 0) {
     error = co_await sync_directory(reactor_, settings_.directory);
   }
