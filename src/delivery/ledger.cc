@@ -227,7 +227,7 @@ ring::Task<void> Ledger::commit(std::vector<Line>& lines) {
         last = spool_.append(line.outcome, line.location);
       }
       if (line.message_finished) {
-        finish_message(line, last);
+        finish(line.outcome.key, line.location, last);
       }
     }
     const int error = co_await spool_.committed(last);
@@ -243,10 +243,11 @@ ring::Task<void> Ledger::commit(std::vector<Line>& lines) {
   }
 }
 
-void Ledger::finish_message(const Line& line, spool::Ticket after) {
-  const auto held = holds_.find(line.outcome.key);
+void Ledger::finish(const spool::PartKey& key, const spool::Location& location,
+                    spool::Ticket after) {
+  const auto held = holds_.find(key);
   if (held == holds_.end()) {
-    spool_.finished(line.location, after);
+    spool_.finished(location, after);
   } else {
     held->second.message_finished = true;
   }

@@ -92,8 +92,8 @@ class Ledger {
   void hold(const spool::PartKey& key) { ++holds_[key].reasons; }
   // One reason less, once the record behind `after` is durable.
   void release(const spool::PartKey& key, const spool::Location& location, spool::Ticket after);
-  // Recovery found it held although nothing else is open.
-  void mark_finished(const spool::PartKey& key) { holds_[key].message_finished = true; }
+  // Nothing of the message is open any more but what holds it.
+  void finish(const spool::PartKey& key, const spool::Location& location, spool::Ticket after);
 
   // A report that recovery found undischarged.
   void still_owed(OwedReport report);
@@ -120,7 +120,6 @@ class Ledger {
 
   ring::Task<void> run();
   ring::Task<void> commit(std::vector<Line>& lines);
-  void finish_message(const Line& line, spool::Ticket after);
   void tell(queue::QueueGroup& group, const queue::QueuedMessage& message,
             const queue::QueuedRecipient& recipient, const Fate& fate, const Attempt& attempt);
   void count(const Fate& fate);

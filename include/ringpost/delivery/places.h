@@ -15,9 +15,16 @@ namespace ringpost::delivery {
 [[nodiscard]] inline queue::ContentLocation content_location(const spool::Location& at) {
   return {at.segment, at.offset, at.length};
 }
-// A message lies whole on the shard that accepted it (part 0), or came as a part by one hand-over.
+// Part 0 is the message as it was accepted. A part that was handed over is numbered by how often
+// that happened and by the shard that took it, so that no two parts of a message are alike.
+[[nodiscard]] inline std::uint16_t part_number(std::uint32_t hop, std::uint32_t shard) {
+  return static_cast<std::uint16_t>(hop << 8 | (shard + 1));
+}
+[[nodiscard]] inline spool::PartKey part_key(mail::MessageId id, std::uint32_t part) {
+  return {id, part, part >> 8};
+}
 [[nodiscard]] inline spool::PartKey part_key(const queue::QueuedMessage& message) {
-  return {message.id(), message.part(), message.part() == 0 ? 0U : 1U};
+  return part_key(message.id(), message.part());
 }
 
 }  // namespace ringpost::delivery

@@ -1,0 +1,103 @@
+// The one door into the queue of a shard: for the listener, for reports, for what other shards hand
+// over, and for what recovery finds. Makes messages durable on the shards that own their
+// recipients, then files them. Answers a Verdict only when the spool has it.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "ringpost/delivery/group_service.h"
+#include "ringpost/delivery/ledger.h"
+#include "ringpost/events/writer.h"
+#include "ringpost/intake/assignment.h"
+#include "ringpost/intake/neighbours.h"
+#include "ringpost/queue/queue_group.h"
+#include "ringpost/ring/reactor.h"
+#include "ringpost/spool/spool.h"
+
+namespace ringpost::intake {
+
+// A queue group that lives on this shard.
+struct LocalGroup {
+  queue::QueueGroup* queue = nullptr;  // null: the group lives elsewhere
+  delivery::GroupService* service = nullptr;
+};
+
+class Intake {
+ public:
+  struct Room {  // what outlives it
+    ring::Reactor& reactor;
+    const Assignment& assignment;
+    spool::Spool& spool;
+    events::EventWriter& events;
+    queue::Messages& messages;
+    delivery::Ledger& ledger;
+    Neighbours& neighbours;
+    std::uint64_t memory_budget;  // bytes of content kept in memory
+    std::uint32_t shard;
+  };
+
+  // `groups` by the assignment's numbers.
+  Intake(Room room, std::vector<LocalGroup> groups);
+
+  // A new message, from wherever. Durable when it returns `accepted`.
+  ring::Task<Verdict> accept(std::unique_ptr<mail::Message> message);
+  // From another shard: all its recipients belong to groups of this one. Twice the same parcel is
+  // stored once.
+  ring::Task<Verdict> take_over(Parcel parcel);
+  // What took_over() took is ours for good.
+  ring::Task<void> confirmed(spool::PartKey key);
+
+  // --- recovery, before anything else -----------------------------------------------------------
+  void recover(spool::RecoveredMessage&& message);
+  // The parts that recovery found on their way to other shards.
+  [[nodiscard]] std::vector<spool::PartKey> parts_on_their_way() const;
+  // `on_their_way`: those of all shards. Confirms what nobody will hand over again, then goes on
+  // with the hand-overs of our own.
+  void resume(std::span<const spool::PartKey> on_their_way);
+
+  [[nodiscard]] std::uint64_t accepted_total() const { return accepted_; }
+  ring::Task<void> close();
+
+ private:
+  // Recipients on their way to another shard.
+  struct GivenPart {
+    spool::PartKey key;  // of the message here
+    spool::Location location;
+    std::uint32_t part = 0;
+    std::uint32_t shard = 0;
+    std::vector<std::uint32_t> recipients;
+    bool recorded = false;  // the spool knows that they are frozen
+  };
+  using Message = std::unique_ptr<mail::Message>;
+
+  ring::Task<Verdict> store(Message message, std::uint32_t part);
+  ring::Task<Verdict> store_and_give(Message message, std::vector<std::uint32_t> shards);
+  queue::QueuedMessage& enqueue(Message message, std::uint32_t part, spool::Location location);
+  void file_one(queue::QueuedMessage& message, std::uint32_t recipient, WallTime due);
+  void tell_received(const queue::QueuedMessage& message);
+  [[nodiscard]] std::uint32_t shard_of(std::string_view address) const;
+  void restore_recipients(queue::QueuedMessage& message, const spool::RecoveredMessage& recovered);
+  void restore_reports(const spool::RecoveredMessage& recovered);
+
+  ring::Task<void> hand_over(GivenPart given);
+  // Freezes them on disk, where recovery found that their group lives elsewhere now.
+  ring::Task<bool> record_given(const GivenPart& given);
+  ring::Task<Message> make_part(const GivenPart& given);
+  ring::Task<bool> record_moved(const GivenPart& given);
+
+  Room room_;
+  std::vector<LocalGroup> groups_;
+  std::uint64_t accepted_ = 0;
+  // Parts that we took and that their giver may still ask for.
+  std::map<spool::PartKey, spool::Location> unconfirmed_;
+  std::vector<GivenPart> to_give_;  // found by recovery
+  bool closing_ = false;
+  ring::Event stop_;
+  ring::Gate gate_;
+};
+
+}  // namespace ringpost::intake

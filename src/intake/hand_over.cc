@@ -1,0 +1,237 @@
+// The durable hand-over: how recipients move to another shard without being lost or owned twice.
+// The giver has them frozen on disk; the taker commits the part with the next hop; the giver
+// commits "moved" and confirms; until then the taker does not forget the part, delivered or not.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "ringpost/base/log.h"
+#include "ringpost/delivery/places.h"
+#include "ringpost/intake/intake.h"
+
+namespace ringpost::intake {
+namespace {
+
+constexpr Duration pause_after_refusal = 1s;
+
+}  // namespace
+
+using delivery::part_key;
+
+ring::Task<Intake::Message> Intake::make_part(const GivenPart& given) {
+  const queue::QueuedMessage* const here =
+      room_.messages.find(given.key.message, static_cast<std::uint16_t>(given.key.part));
+  check(here != nullptr, "a message was forgotten while a part of it was being handed over");
+  auto part = std::make_unique<mail::Message>();
+  part->id = here->id();
+  part->arrived = here->arrived();
+  part->envelope.sender = here->sender();
+  part->envelope.tenant = here->tenant();
+  part->envelope.job = here->job_name();
+  part->envelope.envid = here->envid();
+  part->envelope.eight_bit = here->eight_bit();
+  for (const std::uint32_t recipient : given.recipients) {
+    part->envelope.recipients.emplace_back(here->address_of(here->recipients()[recipient]));
+  }
+  if (here->content() != nullptr) {
+    part->content = *here->content();
+    co_return part;
+  }
+  Result<std::string> content = co_await room_.spool.read_content(given.location);
+  if (!content) {
+    log::error("message {} cannot be handed over to shard {}: {}", given.key.message.to_string(),
+               given.shard, content.error().describe());
+    co_return Message();
+  }
+  part->content = std::move(*content);
+  co_return part;
+}
+
+ring::Task<void> Intake::hand_over(GivenPart given) {
+  while (!closing_) {
+    bool ready = given.recorded;
+    if (!ready) {
+      ready = co_await record_given(given);
+      given.recorded = ready;
+    }
+    if (ready) {
+      Parcel parcel;
+      parcel.message = co_await make_part(given);
+      if (parcel.message == nullptr) {
+        co_return;
+      }
+      parcel.part = given.part;
+      parcel.hop = given.part >> 8;
+      const Verdict verdict = co_await room_.neighbours.submit(given.shard, std::move(parcel));
+      if (verdict == Verdict::accepted) {
+        break;
+      }
+    }
+    co_await stop_.wait_until(room_.reactor.timers(), room_.reactor.now() + pause_after_refusal);
+  }
+  bool moved = false;
+  while (!closing_ && !moved) {
+    moved = co_await record_moved(given);
+    if (!moved) {
+      co_await stop_.wait_until(room_.reactor.timers(), room_.reactor.now() + pause_after_refusal);
+    }
+  }
+  if (moved) {
+    const spool::PartKey theirs = part_key(given.key.message, given.part);
+    co_await room_.neighbours.confirm(given.shard, theirs);
+  }
+}
+
+ring::Task<bool> Intake::record_given(const GivenPart& given) {
+  spool::HandOverRecord record;
+  record.key = given.key;
+  record.state = spool::HandOverRecord::State::given;
+  record.part = given.part;
+  record.recipients = given.recipients;
+  const spool::Ticket ticket = room_.spool.append(record, given.location);
+  const int error = co_await room_.spool.committed(ticket);
+  co_return error == 0;
+}
+
+ring::Task<bool> Intake::record_moved(const GivenPart& given) {
+  spool::HandOverRecord record;
+  record.key = given.key;
+  record.state = spool::HandOverRecord::State::moved;
+  record.part = given.part;
+  const spool::Ticket ticket = room_.spool.append(record, given.location);
+  const int error = co_await room_.spool.committed(ticket);
+  if (error != 0) {
+    co_return false;
+  }
+  queue::QueuedMessage* const here =
+      room_.messages.find(given.key.message, static_cast<std::uint16_t>(given.key.part));
+  for (const std::uint32_t recipient : given.recipients) {
+    here->set_done(recipient);
+  }
+  if (here->open_recipients() == 0) {
+    room_.messages.erase(*here);
+    room_.ledger.finish(given.key, given.location, ticket);
+  }
+  co_return true;
+}
+
+ring::Task<void> Intake::confirmed(spool::PartKey key) {
+  const auto taken = unconfirmed_.find(key);
+  if (taken == unconfirmed_.end()) {
+    co_return;
+  }
+  const spool::Location location = taken->second;
+  unconfirmed_.erase(taken);
+  spool::HandOverRecord record;
+  record.key = key;
+  record.state = spool::HandOverRecord::State::confirmed;
+  record.part = key.part;
+  const spool::Ticket ticket = room_.spool.append(record, location);
+  room_.ledger.release(key, location, ticket);
+  // Should this fail, the next recovery finds out by asking all shards.
+  co_await room_.spool.committed(ticket);
+}
+
+// --- recovery ------------------------------------------------------------------------------------
+
+void Intake::recover(spool::RecoveredMessage&& recovered) {
+  queue::QueuedMessage& message =
+      room_.messages.add(recovered.key.message, static_cast<std::uint16_t>(recovered.key.part),
+                         recovered.arrived, recovered.envelope, recovered.location.length,
+                         delivery::content_location(recovered.location));
+  if (recovered.key.hop > 0 && !recovered.confirmed) {
+    unconfirmed_.emplace(recovered.key, recovered.location);
+    room_.ledger.hold(recovered.key);
+  }
+  restore_reports(recovered);
+  restore_recipients(message, recovered);
+  if (message.open_recipients() == 0) {
+    room_.messages.erase(message);
+    room_.ledger.finish(recovered.key, recovered.location, spool::Ticket());
+  }
+}
+
+void Intake::restore_recipients(queue::QueuedMessage& message,
+                                const spool::RecoveredMessage& recovered) {
+  using State = spool::RecoveredRecipient::State;
+  std::map<std::uint32_t, GivenPart> given;  // by part
+  auto known = recovered.recipients.begin();
+  for (std::uint32_t index = 0; index < message.recipients().size(); ++index) {
+    queue::QueuedRecipient& recipient = message.recipients()[index];
+    const bool has_history = known != recovered.recipients.end() && known->recipient == index;
+    const spool::RecoveredRecipient history = has_history ? *known : spool::RecoveredRecipient();
+    known += has_history ? 1 : 0;
+    if (history.state == State::done) {
+      message.set_done(index);
+      continue;
+    }
+    const std::uint32_t shard = shard_of(message.address_of(recipient));
+    if (history.state == State::given || shard != room_.shard) {
+      const bool recorded = history.state == State::given;
+      const std::uint32_t part =
+          recorded ? history.part : delivery::part_number(recovered.key.hop + 1, shard);
+      GivenPart& frozen = given[part];
+      frozen.recipients.push_back(index);
+      frozen.recorded = recorded;
+      frozen.shard = recorded ? (part & 0xff) - 1 : shard;
+      continue;
+    }
+    recipient.attempts = static_cast<std::uint16_t>(history.attempts);
+    recipient.alone = history.last.in_doubt;
+    if (history.attempts > 0) {
+      recipient.remember(history.last.status, history.last.reply);
+    }
+    file_one(message, index, history.attempts > 0 ? history.due : room_.reactor.wall_now());
+  }
+  for (auto& [part, frozen] : given) {
+    frozen.key = recovered.key;
+    frozen.location = recovered.location;
+    frozen.part = part;
+    to_give_.push_back(std::move(frozen));
+  }
+}
+
+void Intake::restore_reports(const spool::RecoveredMessage& recovered) {
+  for (const spool::OwedReport& owed : recovered.reports) {
+    delivery::OwedReport report;
+    report.id = owed.report;
+    report.about = recovered.key;
+    report.location = recovered.location;
+    report.arrived = recovered.arrived;
+    report.sender = recovered.envelope.sender;
+    report.envid = recovered.envelope.envid;
+    report.tenant = recovered.envelope.tenant;
+    report.job = recovered.envelope.job;
+    for (const spool::RecipientOutcome& failed : owed.recipients) {
+      report.recipients.emplace_back(recovered.envelope.recipients[failed.recipient],
+                                     failed.outcome);
+    }
+    room_.ledger.still_owed(std::move(report));
+  }
+}
+
+std::vector<spool::PartKey> Intake::parts_on_their_way() const {
+  std::vector<spool::PartKey> keys;
+  for (const GivenPart& given : to_give_) {
+    keys.push_back(part_key(given.key.message, given.part));
+  }
+  return keys;
+}
+
+void Intake::resume(std::span<const spool::PartKey> on_their_way) {
+  std::vector<spool::PartKey> settled;
+  for (const auto& [key, location] : unconfirmed_) {
+    if (std::ranges::find(on_their_way, key) == on_their_way.end()) {
+      settled.push_back(key);
+    }
+  }
+  for (const spool::PartKey& key : settled) {
+    gate_.spawn(confirmed(key));
+  }
+  for (GivenPart& given : std::exchange(to_give_, {})) {
+    gate_.spawn(hand_over(std::move(given)));
+  }
+}
+
+}  // namespace ringpost::intake

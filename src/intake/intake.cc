@@ -1,0 +1,163 @@
+#include "ringpost/intake/intake.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "ringpost/delivery/places.h"
+
+namespace ringpost::intake {
+
+using delivery::content_location;
+using delivery::part_key;
+
+Intake::Intake(Room room, std::vector<LocalGroup> groups)
+    : room_(room), groups_(std::move(groups)), gate_(room.reactor.ready()) {}
+
+std::uint32_t Intake::shard_of(std::string_view address) const {
+  return room_.assignment.shard_of(room_.assignment.place(address).group);
+}
+
+ring::Task<Verdict> Intake::accept(Message message) {
+  std::vector<std::uint32_t> shards;
+  bool one_shard = true;
+  for (const std::string& recipient : message->envelope.recipients) {
+    shards.push_back(shard_of(recipient));
+    one_shard = one_shard && shards.back() == shards.front();
+  }
+  if (!one_shard) {
+    co_return co_await store_and_give(std::move(message), std::move(shards));
+  }
+  if (shards.front() == room_.shard) {
+    co_return co_await store(std::move(message), 0);
+  }
+  Parcel parcel{std::move(message), 0, 0};
+  co_return co_await room_.neighbours.submit(shards.front(), std::move(parcel));
+}
+
+ring::Task<Verdict> Intake::take_over(Parcel parcel) {
+  const spool::PartKey key = part_key(parcel.message->id, parcel.part);
+  const bool known = unconfirmed_.contains(key) ||
+                     room_.messages.find(key.message, static_cast<std::uint16_t>(key.part));
+  if (known) {
+    co_return Verdict::accepted;
+  }
+  co_return co_await store(std::move(parcel.message), parcel.part);
+}
+
+ring::Task<Verdict> Intake::store(Message message, std::uint32_t part) {
+  if (!room_.spool.accepting()) {
+    co_return Verdict::no_space;
+  }
+  if (!room_.spool.has_room()) {
+    co_await room_.spool.room();
+  }
+  const spool::PartKey key = part_key(message->id, part);
+  const spool::Appended appended = room_.spool.append(*message, key.part, key.hop);
+  const int error = co_await room_.spool.committed(appended.ticket);
+  if (error != 0) {
+    co_return Verdict::failed;
+  }
+  if (key.hop > 0) {
+    unconfirmed_.emplace(key, appended.location);
+    room_.ledger.hold(key);
+  } else {
+    ++accepted_;
+  }
+  queue::QueuedMessage& queued = enqueue(std::move(message), part, appended.location);
+  if (key.hop == 0) {
+    tell_received(queued);
+  }
+  for (std::uint32_t recipient = 0; recipient < queued.recipients().size(); ++recipient) {
+    file_one(queued, recipient, room_.reactor.wall_now());
+  }
+  co_return Verdict::accepted;
+}
+
+ring::Task<Verdict> Intake::store_and_give(Message message, std::vector<std::uint32_t> shards) {
+  if (!room_.spool.accepting()) {
+    co_return Verdict::no_space;
+  }
+  if (!room_.spool.has_room()) {
+    co_await room_.spool.room();
+  }
+  std::vector<std::uint32_t> parts;
+  std::map<std::uint32_t, GivenPart> given;
+  for (std::uint32_t recipient = 0; recipient < shards.size(); ++recipient) {
+    const std::uint32_t shard = shards[recipient];
+    parts.push_back(shard == room_.shard ? 0 : delivery::part_number(1, shard));
+    if (shard != room_.shard) {
+      given[shard].recipients.push_back(recipient);
+    }
+  }
+  const spool::PartKey key = part_key(message->id, 0);
+  const spool::Appended appended = room_.spool.append(*message, 0, 0, parts);
+  const int error = co_await room_.spool.committed(appended.ticket);
+  if (error != 0) {
+    co_return Verdict::failed;
+  }
+  ++accepted_;
+  queue::QueuedMessage& queued = enqueue(std::move(message), 0, appended.location);
+  tell_received(queued);
+  for (std::uint32_t recipient = 0; recipient < parts.size(); ++recipient) {
+    if (parts[recipient] == 0) {
+      file_one(queued, recipient, room_.reactor.wall_now());
+    }
+  }
+  for (auto& [shard, part] : given) {
+    part.key = key;
+    part.location = appended.location;
+    part.part = delivery::part_number(1, shard);
+    part.shard = shard;
+    part.recorded = true;
+    gate_.spawn(hand_over(std::move(part)));
+  }
+  co_return Verdict::accepted;
+}
+
+queue::QueuedMessage& Intake::enqueue(Message message, std::uint32_t part,
+                                      spool::Location location) {
+  queue::QueuedMessage& queued =
+      room_.messages.add(message->id, static_cast<std::uint16_t>(part), message->arrived,
+                         message->envelope, message->content.size(), content_location(location));
+  if (room_.messages.content_bytes() + message->content.size() <= room_.memory_budget) {
+    room_.messages.keep_content(queued, std::move(message->content));
+  }
+  return queued;
+}
+
+void Intake::file_one(queue::QueuedMessage& message, std::uint32_t recipient, WallTime due) {
+  const std::string_view address = message.address_of(message.recipients()[recipient]);
+  const LocalGroup& group = groups_[room_.assignment.place(address).group];
+  const queue::Now now{room_.reactor.now(), room_.reactor.wall_now()};
+  group.queue->file(message, std::span(&recipient, 1), due, now);
+  group.service->notify();
+}
+
+void Intake::tell_received(const queue::QueuedMessage& message) {
+  for (const queue::QueuedRecipient& recipient : message.recipients()) {
+    events::Event event;
+    event.time = room_.reactor.wall_now();
+    event.kind = events::EventKind::received;
+    event.id = message.id();
+    event.part = message.part();
+    event.sender = message.sender();
+    event.recipient = message.address_of(recipient);
+    const GroupPlace place = room_.assignment.place(event.recipient);
+    event.group = room_.assignment.groups()[place.group].settings.name;
+    event.shard = room_.assignment.shard_of(place.group);
+    event.size = message.size();
+    event.queued_ms = (room_.reactor.wall_now() - message.arrived()).count();
+    event.tenant = message.tenant();
+    event.job = message.job_name();
+    event.envid = message.envid();
+    room_.events.append(event);
+  }
+}
+
+ring::Task<void> Intake::close() {
+  closing_ = true;
+  stop_.notify_all();
+  co_await gate_.close();
+}
+
+}  // namespace ringpost::intake

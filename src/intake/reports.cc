@@ -1,0 +1,96 @@
+#include "ringpost/intake/reports.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "ringpost/base/log.h"
+#include "ringpost/dsn/report.h"
+
+namespace ringpost::intake {
+namespace {
+
+constexpr Duration pause_after_refusal = 1s;
+
+dsn::FailedRecipient failed_recipient(const delivery::OwedReport::Failed& failed) {
+  dsn::FailedRecipient recipient;
+  recipient.address = failed.address;
+  recipient.status = failed.outcome.status;
+  recipient.reply = failed.outcome.reply;
+  recipient.remote_mx = failed.outcome.mx;
+  recipient.expired = failed.outcome.kind == mail::OutcomeKind::expired;
+  return recipient;
+}
+
+}  // namespace
+
+Reports::Reports(ring::Reactor& reactor, spool::Spool& spool, delivery::Ledger& ledger,
+                 std::string hostname)
+    : reactor_(reactor),
+      spool_(spool),
+      ledger_(ledger),
+      hostname_(std::move(hostname)),
+      gate_(reactor.ready()) {}
+
+void Reports::start(Intake& intake) {
+  intake_ = &intake;
+  gate_.spawn(run());
+}
+
+void Reports::report_owed(delivery::OwedReport report) {
+  owed_.push_back(std::move(report));
+  work_.notify_one();
+}
+
+ring::Task<void> Reports::run() {
+  while (!closing_) {
+    if (owed_.empty()) {
+      co_await work_.wait();
+      continue;
+    }
+    delivery::OwedReport report = std::move(owed_.front());
+    owed_.pop_front();
+    co_await write(std::move(report));
+  }
+}
+
+ring::Task<void> Reports::write(delivery::OwedReport report) {
+  if (report.header.empty()) {
+    Result<std::string> content = co_await spool_.read_content(report.location);
+    if (content) {
+      report.header = std::move(*content);
+    } else {
+      log::warning("the report about message {} quotes no header: {}",
+                   report.about.message.to_string(), content.error().describe());
+    }
+  }
+  dsn::FailedMessage failed;
+  failed.id = report.about.message;
+  failed.arrived = report.arrived;
+  failed.sender = report.sender;
+  failed.envid = report.envid;
+  failed.tenant = report.tenant;
+  failed.job = report.job;
+  failed.content = report.header;
+  std::vector<dsn::FailedRecipient> recipients;
+  for (const delivery::OwedReport::Failed& one : report.recipients) {
+    recipients.push_back(failed_recipient(one));
+  }
+  const mail::Message text =
+      dsn::failure_report(failed, recipients, report.id, hostname_, reactor_.wall_now());
+  while (!closing_) {
+    const Verdict verdict = co_await intake_->accept(std::make_unique<mail::Message>(text));
+    if (verdict == Verdict::accepted) {
+      co_await ledger_.discharge(std::move(report));
+      co_return;
+    }
+    co_await work_.wait_until(reactor_.timers(), reactor_.now() + pause_after_refusal);
+  }
+}
+
+ring::Task<void> Reports::close() {
+  closing_ = true;
+  work_.notify_all();
+  co_await gate_.close();
+}
+
+}  // namespace ringpost::intake
