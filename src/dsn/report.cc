@@ -26,9 +26,9 @@ std::string visible(std::string_view text) {
   return out;
 }
 
-// The same for the text part, which may say it is UTF-8.
+// The same for the text part, which may say it is UTF-8; on one line with words of ours.
 std::string without_controls(std::string_view text) {
-  std::string out(text);
+  std::string out(text.substr(0, longest_line - 100));
   std::ranges::replace_if(
       out, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }, '?');
   return out;
