@@ -1,0 +1,160 @@
+// What the control socket answers, as values, and their JSON. Filled in by the shards and the
+// daemon; the fields and their names are fixed, since scripts read them. Pure: asks nobody, knows
+// no clock. Unknown is null, never absent; times are RFC 3339 in UTC.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "ringpost/base/time.h"
+
+namespace ringpost::control {
+
+struct ShardStatus {
+  std::optional<std::uint32_t> shard;  // nothing: the sum of all
+  std::uint64_t messages_queued = 0;
+  std::uint64_t ready = 0;
+  std::uint64_t deferred = 0;
+  std::uint64_t held = 0;
+  std::uint64_t in_flight = 0;
+  std::uint64_t connections_open = 0;
+  std::uint64_t connections_idle = 0;
+  std::uint64_t accepted_total = 0;
+  std::uint64_t delivered_total = 0;
+  std::uint64_t deferred_total = 0;
+  std::uint64_t bounced_total = 0;
+  std::uint64_t expired_total = 0;
+  std::uint64_t in_doubt_total = 0;
+  std::uint64_t quarantined_total = 0;
+  std::uint64_t spool_live_bytes = 0;
+  std::uint64_t spool_free_bytes = 0;
+
+  // Adds every number; `shard` stays.
+  ShardStatus& operator+=(const ShardStatus& other);
+};
+
+struct Status {
+  std::string version;
+  std::int64_t pid = 0;
+  bool draining = false;
+  std::uint64_t uptime_ms = 0;
+  std::vector<ShardStatus> shards;  // the totals are their sum
+};
+
+struct LastError {
+  WallTime time;
+  std::string status;  // enhanced, "4.2.1"; empty = unknown
+  std::string reply;
+};
+
+struct QueueLine {
+  std::string destination;
+  std::string group;
+  std::uint32_t shard = 0;
+  std::uint64_t ready = 0;
+  std::uint64_t deferred = 0;
+  std::uint64_t held = 0;
+  std::uint64_t in_flight = 0;
+  std::optional<WallTime> oldest;
+  std::optional<WallTime> next_attempt;
+  std::uint64_t connections_open = 0;
+  std::uint64_t connections_idle = 0;
+  std::optional<LastError> last_error;
+};
+struct Queue {
+  std::vector<QueueLine> destinations;
+  bool truncated = false;  // there are more than were asked for
+};
+
+struct GroupLine {
+  std::string group;
+  std::uint32_t shard = 0;
+  std::uint32_t runners = 0;
+  std::uint32_t runners_busy = 0;
+  std::uint64_t ready = 0;
+  std::uint64_t deferred = 0;
+  std::uint64_t held = 0;
+  std::uint64_t in_flight = 0;
+  std::uint64_t delivered_total = 0;
+  std::uint64_t connections_opened_total = 0;
+};
+struct Groups {
+  std::vector<GroupLine> groups;
+};
+
+struct Explanation {
+  struct MxHost {
+    std::string host;
+    std::optional<std::uint16_t> preference;  // static routes have none
+    std::vector<std::string> addresses;
+    std::string state;              // up, down, recovering; empty = unknown
+    std::optional<WallTime> until;  // when it is tried again
+  };
+  struct Limit {
+    std::string name;             // the configuration key
+    std::optional<double> value;  // nothing: no limit
+    double used = 0;
+    std::string set_at;  // FILE:LINE, "command line" or "default"
+  };
+  struct Binding {  // what holds this mail up now
+    std::string limit;
+    std::optional<WallTime> since;
+    std::optional<WallTime> lifts_at;
+  };
+
+  std::string address;
+  std::string matched_kind;  // exact, suffix, mx, default
+  std::string matched_pattern;
+  std::string matched_set_at;
+  std::string group;
+  std::uint32_t shard = 0;
+  std::string destination;  // empty = not known yet
+  std::string via;          // dns, route, smarthost
+  std::vector<MxHost> mx;
+  std::vector<Limit> limits;
+  std::optional<Binding> binding;
+};
+
+struct MessageView {
+  struct Recipient {
+    std::string recipient;
+    std::uint32_t part = 0;
+    std::string group;  // empty = unknown
+    std::optional<std::uint32_t> shard;
+    std::string destination;  // empty = unknown
+    std::string state;        // ready, deferred, held, in_flight, done, moved
+    std::uint32_t attempts = 0;
+    std::optional<WallTime> next_attempt;
+    std::optional<LastError> last_error;
+  };
+
+  std::string id;
+  WallTime arrived;
+  std::string sender;  // empty = the null reverse-path
+  std::uint64_t size = 0;
+  std::string tenant;
+  std::string job;
+  std::string envid;
+  std::vector<Recipient> recipients;
+};
+
+// Why a request was not done. `http_status` is 400 or above.
+struct Refusal {
+  int http_status = 400;
+  std::string code;  // a word for scripts: bad_request, not_found, …
+  std::string message;
+  std::string remedy;  // may be empty
+};
+
+// One line each, without the newline. Bytes that are no UTF-8, as peers may send them, are
+// replaced.
+[[nodiscard]] std::string to_json(const Status& status);
+[[nodiscard]] std::string to_json(const Queue& queue);
+[[nodiscard]] std::string to_json(const Groups& groups);
+[[nodiscard]] std::string to_json(const Explanation& explanation);
+[[nodiscard]] std::string to_json(const MessageView& message);
+[[nodiscard]] std::string to_json(const Refusal& refusal);
+
+}  // namespace ringpost::control

@@ -1,0 +1,140 @@
+#include "command_line.h"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <sstream>
+#include <utility>
+
+namespace ringpost::tool {
+namespace {
+
+constexpr const char* default_socket = "/var/spool/ringpost/control.socket";
+constexpr int bad_usage = 2;
+
+// All of the tool's options; CLI11 writes into it while it parses.
+class CommandLine {
+ public:
+  CommandLine() {
+    app_.name("ringpost");
+    app_.require_subcommand(1);
+    app_.set_version_flag("--version", "ringpost " RINGPOST_VERSION);
+    app_.add_option("--socket", invocation_.socket, "The daemon's control socket")
+        ->envname("RINGPOST_SOCKET")
+        ->capture_default_str();
+    app_.add_flag("--json", invocation_.json, "One JSON object on one line of standard output");
+    app_.footer(
+        "Examples:\n"
+        "  ringpost status\n"
+        "  ringpost queue --group bulk --limit 20\n"
+        "  ringpost explain someone@example.com\n"
+        "  ringpost --socket ./spool/control.socket group list --json\n\n"
+        "Exit codes: 0 done; 1 refused, failed or not found; 2 bad usage; 3 no daemon.\n"
+        "'ringpost COMMAND --help' shows more.");
+    add_status();
+    add_queue();
+    add_group();
+    add_explain();
+    add_show();
+  }
+
+  std::expected<Invocation, Instead> parse(std::vector<std::string> arguments) {
+    const bool json = std::ranges::find(arguments, "--json") != arguments.end();
+    std::ranges::reverse(arguments);  // as CLI11 wants it
+    // CLI11 reports by exception, --help included.
+    try {
+      app_.parse(std::move(arguments));
+    } catch (const CLI::ParseError& error) {
+      std::ostringstream output;
+      std::ostringstream discarded;
+      const bool good = app_.exit(error, output, discarded) == 0;
+      return std::unexpected(good ? Instead{0, output.str(), "", json}
+                                  : Instead{bad_usage, "", error.what(), json});
+    }
+    invocation_.command = command();
+    return std::move(invocation_);
+  }
+
+ private:
+  CLI::App* add(CLI::App& parent, const char* name, const char* description, const char* examples) {
+    CLI::App* command = parent.add_subcommand(name, description);
+    command->fallthrough();  // --socket and --json may stand anywhere
+    command->footer(std::string("Examples:\n") + examples);
+    return command;
+  }
+
+  void add_status() {
+    status_ = add(app_, "status", "Counters of every shard",
+                  "  ringpost status\n"
+                  "  ringpost status --json | jq .totals.delivered_total");
+  }
+
+  void add_queue() {
+    queue_ = add(app_, "queue", "Destinations that have mail, and what keeps it",
+                 "  ringpost queue\n"
+                 "  ringpost queue --group bulk --limit 20\n"
+                 "  ringpost queue --destination google --json");
+    queue_->add_option("--group", queue_command_.group, "Only this queue group");
+    queue_->add_option("--destination", queue_command_.destination, "Only this destination");
+    queue_->add_option("--limit", queue_command_.limit, "At most so many lines")
+        ->check(CLI::Range(1U, control::QueueCommand::highest_limit))
+        ->capture_default_str();
+  }
+
+  void add_group() {
+    CLI::App* group = add(app_, "group", "Queue groups", "  ringpost group list");
+    group->require_subcommand(1);
+    group_list_ = add(*group, "list", "All queue groups, their shards and runners",
+                      "  ringpost group list\n"
+                      "  ringpost group list --json | jq '.groups[] | select(.held > 0)'");
+  }
+
+  void add_explain() {
+    explain_ = add(app_, "explain", "Where mail for an address goes, and what holds it up",
+                   "  ringpost explain someone@example.com\n"
+                   "  ringpost explain example.com --json");
+    explain_->add_option("ADDRESS", explain_command_.address, "An address, or a domain")
+        ->required();
+  }
+
+  void add_show() {
+    show_ = add(app_, "show", "One message and the state of its recipients",
+                "  ringpost show 0M3K8Q2T00001\n"
+                "  (ids stand in the event log and in the reply to the final dot)");
+    show_->add_option("ID", show_command_.id, "The message's id")->required();
+  }
+
+  [[nodiscard]] control::Command command() const {
+    if (queue_->parsed()) {
+      return queue_command_;
+    }
+    if (group_list_->parsed()) {
+      return control::GroupListCommand{};
+    }
+    if (explain_->parsed()) {
+      return explain_command_;
+    }
+    if (show_->parsed()) {
+      return show_command_;
+    }
+    return control::StatusCommand{};
+  }
+
+  CLI::App app_{"Looks into a running ringpostd."};
+  Invocation invocation_{.socket = default_socket, .json = false, .command = {}};
+  control::QueueCommand queue_command_;
+  control::ExplainCommand explain_command_;
+  control::ShowCommand show_command_;
+  CLI::App* status_ = nullptr;
+  CLI::App* queue_ = nullptr;
+  CLI::App* group_list_ = nullptr;
+  CLI::App* explain_ = nullptr;
+  CLI::App* show_ = nullptr;
+};
+
+}  // namespace
+
+std::expected<Invocation, Instead> parse_command_line(const std::vector<std::string>& arguments) {
+  return CommandLine().parse(arguments);
+}
+
+}  // namespace ringpost::tool
