@@ -179,8 +179,10 @@ bool RequestReader::read_first_line(std::string_view line) {
     return malformed(400, "the request's target is not a path");
   }
   if (!is_version(version)) {
-    return version.starts_with("HTTP/") ? malformed(505, "only HTTP/1.1 is spoken here")
-                                        : malformed(400, "the request line has no HTTP version");
+    const bool shaped = version.size() == 8 && version.starts_with("HTTP/") &&
+                        is_digit(version[5]) && version[6] == '.' && is_digit(version[7]);
+    return shaped ? malformed(505, "only HTTP/1.1 is spoken here")
+                  : malformed(400, "the request line has no HTTP version");
   }
   if (method != "GET" && method != "POST") {
     return is_token(method) ? malformed(501, "only GET and POST are supported")

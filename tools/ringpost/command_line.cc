@@ -47,8 +47,11 @@ class CommandLine {
       std::ostringstream output;
       std::ostringstream discarded;
       const bool good = app_.exit(error, output, discarded) == 0;
+      const std::vector<std::string> extra = app_.remaining(true);
+      const bool unknown = error.get_name() == "RequiredError" && !extra.empty();
+      const std::string why = unknown ? "unknown command '" + extra[0] + "'" : error.what();
       return std::unexpected(good ? Instead{0, output.str(), "", json}
-                                  : Instead{bad_usage, "", error.what(), json});
+                                  : Instead{bad_usage, "", why, json});
     }
     invocation_.command = command();
     return std::move(invocation_);
