@@ -1,0 +1,52 @@
+// One client's connection: carries bytes between the stream and the pure SMTP machine, hands
+// complete messages to intake, and lets their replies out in order when they are durable. While
+// messages commit it parses on.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "ringpost/base/intrusive_list.h"
+#include "ringpost/intake/intake.h"
+#include "ringpost/mail/id_sequence.h"
+#include "ringpost/net/stream.h"
+#include "ringpost/ring/reactor.h"
+#include "ringpost/smtp/server_session.h"
+
+namespace ringpost::listener {
+
+struct SessionTag;
+
+class Session : public ListHook<SessionTag> {
+ public:
+  Session(ring::Reactor& reactor, intake::Intake& intake, int fd,
+          const smtp::ServerSettings& settings, smtp::ClientInfo client, mail::IdSequence& ids,
+          Duration command_timeout);
+
+  // Until the client or the server ends it; then the connection is closed.
+  ring::Task<void> run();
+
+  // The daemon goes down: ends at once unless a transaction is open.
+  void shut_down();
+  void abort() { stream_.abort(); }
+
+ private:
+  // Feeds all of it to the machine, waiting where too much is pending. False: the session ends.
+  ring::Task<bool> consume(std::string_view bytes);
+  ring::Task<void> submit(std::uint64_t number, std::unique_ptr<mail::Message> message);
+  void flush();
+
+  ring::Reactor& reactor_;
+  intake::Intake& intake_;
+  net::Stream stream_;
+  smtp::ServerSession machine_;
+  Duration command_timeout_;
+  bool shutting_down_ = false;
+  std::optional<ring::ReceiveOperation> receiving_;
+  ring::Event completed_;
+  ring::Gate submissions_;
+};
+
+}  // namespace ringpost::listener

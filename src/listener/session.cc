@@ -1,0 +1,112 @@
+#include "ringpost/listener/session.h"
+
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <utility>
+
+namespace ringpost::listener {
+namespace {
+
+// Replies that a client does not read: beyond this we read no further commands.
+constexpr std::uint64_t most_unsent_bytes = std::uint64_t{64} << 10;
+
+std::string reply_to(intake::Verdict verdict, const mail::MessageId& id) {
+  switch (verdict) {
+    case intake::Verdict::accepted:
+      return fmt::format("250 2.0.0 Ok: queued as {}\r\n", id.to_string());
+    case intake::Verdict::no_space:
+      return "452 4.3.1 Insufficient spool space, try again later\r\n";
+    case intake::Verdict::failed:
+      break;
+  }
+  return "451 4.3.0 The message could not be stored, try again later\r\n";
+}
+
+}  // namespace
+
+Session::Session(ring::Reactor& reactor, intake::Intake& intake, int fd,
+                 const smtp::ServerSettings& settings, smtp::ClientInfo client,
+                 mail::IdSequence& ids, Duration command_timeout)
+    : reactor_(reactor),
+      intake_(intake),
+      stream_(reactor, fd),
+      machine_(settings, std::move(client), ids),
+      command_timeout_(command_timeout),
+      submissions_(reactor.ready()) {}
+
+void Session::flush() {
+  if (machine_.has_output()) {
+    stream_.write(machine_.take_output());
+  }
+}
+
+ring::Task<void> Session::run() {
+  machine_.greet();
+  flush();
+  bool open = true;
+  while (open && !(shutting_down_ && !machine_.in_transaction())) {
+    receiving_.emplace(stream_.receive(reactor_.now() + command_timeout_));
+    const ring::Received received = co_await ring::ReceiveWait(*receiving_);
+    receiving_.reset();
+    if (received.result() == -ETIMEDOUT) {
+      machine_.time_out();
+      break;
+    }
+    if (received.result() <= 0) {
+      break;
+    }
+    open = co_await consume(received.bytes());
+    flush();
+    if (stream_.bytes_unsent() > most_unsent_bytes) {
+      open = co_await stream_.sent_down_to(most_unsent_bytes, reactor_.now() + command_timeout_);
+    }
+  }
+  if (shutting_down_ && !machine_.closing()) {
+    machine_.shut_down();
+  }
+  co_await submissions_.close();
+  flush();
+  co_await stream_.sent_down_to(0, reactor_.now() + command_timeout_);
+  co_await stream_.close();
+}
+
+ring::Task<bool> Session::consume(std::string_view bytes) {
+  while (true) {
+    const smtp::ServerSession::Progress progress = machine_.feed(bytes, reactor_.wall_now());
+    bytes.remove_prefix(progress.consumed);
+    switch (progress.step) {
+      case smtp::ServerSession::Step::need_more:
+        co_return true;
+      case smtp::ServerSession::Step::close:
+        co_return false;
+      case smtp::ServerSession::Step::message: {
+        auto message = std::make_unique<mail::Message>(machine_.take_message());
+        const std::uint64_t number = machine_.last_message_number();
+        submissions_.spawn(submit(number, std::move(message)));
+        break;
+      }
+      case smtp::ServerSession::Step::full:
+        flush();
+        co_await completed_.wait();
+        break;
+    }
+  }
+}
+
+ring::Task<void> Session::submit(std::uint64_t number, std::unique_ptr<mail::Message> message) {
+  const mail::MessageId id = message->id;
+  const intake::Verdict verdict = co_await intake_.accept(std::move(message));
+  machine_.complete(number, reply_to(verdict, id));
+  flush();
+  completed_.notify_all();
+}
+
+void Session::shut_down() {
+  shutting_down_ = true;
+  if (receiving_ && !machine_.in_transaction()) {
+    receiving_->cancel();
+  }
+}
+
+}  // namespace ringpost::listener
