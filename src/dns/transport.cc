@@ -118,7 +118,7 @@ ring::Task<Answer> Transport::receive_datagram(Exchange& exchange, const Questio
     exchange.pending = &receiving;
     const ring::Received received = co_await receiving;
     exchange.pending = nullptr;
-    if (received.result() < 0 || reactor_.now() >= exchange.deadline) {
+    if (received.result() < 0) {
       break;
     }
     answer = parse_answer(received.bytes(), question, exchange.id);
@@ -126,6 +126,9 @@ ring::Task<Answer> Transport::receive_datagram(Exchange& exchange, const Questio
       break;
     }
     ++counters_.ignored;
+    if (reactor_.now() >= exchange.deadline) {
+      break;
+    }
   }
   co_return answer;
 }
@@ -138,15 +141,17 @@ ring::Task<Answer> Transport::receive_stream(Exchange& exchange, const Question&
     exchange.pending = &receiving;
     const ring::Received received = co_await receiving;
     exchange.pending = nullptr;
-    if (received.result() <= 0 || reactor_.now() >= exchange.deadline) {
+    if (received.result() <= 0) {
       break;
     }
     bytes += received.bytes();
-    if (bytes.size() < length_prefix) {
-      continue;
-    }
-    const std::size_t length = announced_length(bytes);
-    if (length <= max_message_size && bytes.size() < length_prefix + length) {
+    const std::size_t length = bytes.size() < length_prefix ? 0 : announced_length(bytes);
+    const bool complete = bytes.size() >= length_prefix + length;
+    if (!complete && length <= max_message_size) {
+      // Data that drips in faster than timers are looked at must not outrun the deadline.
+      if (reactor_.now() >= exchange.deadline) {
+        break;
+      }
       continue;
     }
     answer.status = AnswerStatus::malformed;

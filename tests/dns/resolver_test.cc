@@ -103,7 +103,7 @@ class ResolverTest : public ::testing::Test {
   ring::Reactor reactor_;
   ring::Gate gate_;
   std::vector<std::unique_ptr<NameServer>> servers_;
-  ResolverSettings settings_{.retransmit_after = 25ms, .cache_entries = 64};
+  ResolverSettings settings_{.cache_entries = 64};
   std::optional<Resolver> resolver_;
 };
 
@@ -191,6 +191,7 @@ TEST_F(ResolverTest, HearsOnlyTheServerAsked) {
 }
 
 TEST_F(ResolverTest, RetransmitsFromFreshPortsWithFreshIds) {
+  settings_.retransmit_after = 25ms;
   NameServer& server = serve(silence);
   const MxAnswer answer = mx("example.org");
   EXPECT_EQ(answer.status, LookupStatus::temporary);
@@ -209,6 +210,7 @@ TEST_F(ResolverTest, RetransmitsFromFreshPortsWithFreshIds) {
 }
 
 TEST_F(ResolverTest, ALateAnswerReachesNobody) {
+  settings_.retransmit_after = 150ms;
   std::optional<Query> first;
   NameServer* server = nullptr;
   server = &serve([&](const Query& query) {
@@ -224,6 +226,7 @@ TEST_F(ResolverTest, ALateAnswerReachesNobody) {
 }
 
 TEST_F(ResolverTest, AsksTheServersInTurnAndStaysWithTheOneThatAnswers) {
+  settings_.retransmit_after = 150ms;
   NameServer& silent = serve(silence);
   NameServer& good = serve(one_mx);
   EXPECT_EQ(mx("a.example").status, LookupStatus::found);
@@ -249,6 +252,7 @@ TEST_F(ResolverTest, AsksEachFailingServerOnce) {
 }
 
 TEST_F(ResolverTest, OneServersFailureSaysMoreThanAnothersSilence) {
+  settings_.retransmit_after = 150ms;
   serve([](const Query& query) { return Messages{reply_to(query, {}, 2).wire()}; });
   NameServer& silent = serve(silence);
   EXPECT_THAT(mx("example.org").problem.reason, StartsWith("DNS: SERVFAIL for example.org MX"));
@@ -304,7 +308,6 @@ Messages truncated_over_udp(const Query& query) {
 
 TEST_F(ResolverTest, GoesOverToTcpWhenTruncated) {
   settings_.address_order = AddressOrder::v4_only;
-  settings_.retransmit_after = 5s;
   NameServer& server = serve(truncated_over_udp);
   EXPECT_EQ(addresses("mx.example").addresses.size(), max_addresses_per_family);
   ASSERT_EQ(server.queries().size(), 2U);
@@ -313,7 +316,6 @@ TEST_F(ResolverTest, GoesOverToTcpWhenTruncated) {
 
 TEST_F(ResolverTest, ReadsTcpAnswersByteByByte) {
   settings_.address_order = AddressOrder::v4_only;
-  settings_.retransmit_after = 10s;
   NameServer& server = serve([](const Query& query) {
     return query.tcp
                ? Messages{reply_to(query, {testing::address("mx.example", "192.0.2.1")}).wire()}
@@ -325,7 +327,6 @@ TEST_F(ResolverTest, ReadsTcpAnswersByteByByte) {
 
 TEST_F(ResolverTest, BoundsTcpAnswers) {
   settings_.address_order = AddressOrder::v4_only;
-  settings_.retransmit_after = 5s;
   NameServer& server = serve(truncated_over_udp);
   server.set_tcp_raw(std::string(2, '\xff'));
   EXPECT_THAT(addresses("mx.example").problem.reason, HasSubstr("malformed answer"));
@@ -337,6 +338,7 @@ TEST_F(ResolverTest, BoundsTcpAnswers) {
 }
 
 TEST_F(ResolverTest, AStallingTcpServerEndsWithTheTransmission) {
+  settings_.retransmit_after = 150ms;
   settings_.address_order = AddressOrder::v4_only;
   NameServer& server = serve(truncated_over_udp);
   server.set_tcp_raw("\x01");
@@ -361,7 +363,6 @@ TEST_F(ResolverTest, OneQueryForAllWhoAskAtOnce) {
 
 TEST_F(ResolverTest, BoundsItsQueriesAndKeepsTheOrder) {
   settings_.max_queries = 2;
-  settings_.retransmit_after = 10s;
   NameServer& server = serve(one_mx);
   std::deque<std::optional<MxAnswer>> answers(20);
   for (std::size_t i = 0; i < answers.size(); ++i) {
@@ -406,6 +407,7 @@ TEST_F(ResolverTest, ClosingAnswersEverybody) {
 }
 
 TEST_F(ResolverTest, KeepsItsTimeWhereNobodyListens) {
+  settings_.retransmit_after = 25ms;
   {
     const NameServer gone(silence);
     settings_.servers.push_back(gone.endpoint());
