@@ -4,14 +4,17 @@
 . "$root/tools/lib/dependencies.sh"
 . "$root/tools/lib/build.sh"
 
-help='usage: tools/test.sh [--all]
-  (none)   g++, every test: units, lints, compiler, end to end
-  --all    also: clang 19, ASan and UBSan, TSan for what crosses threads, short fuzzing'
+help='usage: tools/test.sh [--all | --only=PART]
+  (none)        g++, every test: units, lints, compiler, end to end
+  --all         also: clang 19, ASan and UBSan, short fuzzing, TSan for what crosses threads
+  --only=PART   one of these: g++, clang, asan, fuzz, tsan'
 
-all=no
+parts=(g++)
 for option in "$@"; do
   case $option in
-    --all) all=yes ;;
+    --all) parts=(g++ clang asan fuzz tsan) ;;
+    --only=g++ | --only=clang | --only=asan | --only=tsan) parts=("${option#--only=}") ;;
+    --only=fuzz) parts=(asan fuzz) ;;
     -h | --help)
       printf '%s\n' "$help"
       exit 0
@@ -103,20 +106,23 @@ part_fuzz() {
   done
 }
 
-if [[ $all == yes ]]; then
-  require_packages all
-else
+if [[ ${parts[*]} == g++ ]]; then
   require_packages test
+else
+  require_packages all
 fi
+export ASAN_OPTIONS=detect_stack_use_after_return=1 TSAN_OPTIONS=halt_on_error=1
+export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 
-part test
-if [[ $all == yes ]]; then
-  part clang --no-suite lint --no-suite e2e
-  ASAN_OPTIONS=detect_stack_use_after_return=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
-    part asan --no-suite lint --timeout-multiplier 4
-  part_fuzz
-  TSAN_OPTIONS=halt_on_error=1 part_threads
-fi
+for name in "${parts[@]}"; do
+  case $name in
+    g++) part test ;;
+    clang) part clang --no-suite lint --no-suite e2e ;;
+    asan) part asan --no-suite lint --timeout-multiplier 4 ;;
+    fuzz) part_fuzz ;;
+    tsan) part_threads ;;
+  esac
+done
 
 say "== $(seconds_since 0) in all"
 line="$passed passed, $failed failed"

@@ -3,6 +3,7 @@
 
 import concurrent.futures
 import os
+import shlex
 import subprocess
 import sys
 
@@ -14,7 +15,7 @@ FLAGS = ["-std=c++23", "-fsyntax-only", "-Wall", "-Wextra", "-Wconversion", "-We
 
 def compile_alone(path):
     result = subprocess.run(
-        [os.environ.get("CXX", "g++"), *FLAGS, "-Iinclude", "-I.", "-x", "c++", "-include",
+        [*shlex.split(os.environ.get("CXX", "g++")), *FLAGS, "-Iinclude", "-Ibench", "-Itests", "-x", "c++", "-include",
          str(path), "/dev/null"],
         cwd=sources.ROOT, capture_output=True, text=True, check=False,
     )
