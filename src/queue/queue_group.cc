@@ -47,7 +47,7 @@ QueueGroup::QueueGroup(GroupSettings settings)
       expiry_(1s) {}
 
 QueueGroup::~QueueGroup() {
-  flows_.for_each([this](Flow& flow) {
+  flows_.for_each([](Flow& flow) {
     while (!flow.ready.empty()) {
       forget_quietly(flow.ready.pop_front());
     }
@@ -104,7 +104,12 @@ void QueueGroup::file(QueuedMessage& message, std::span<const std::uint32_t> rec
     return;
   }
   std::vector<std::uint32_t> sorted(recipients.begin(), recipients.end());
-  std::ranges::stable_sort(sorted, less_ignoring_case, domain_at);
+  std::ranges::sort(sorted, [&](std::uint32_t a, std::uint32_t b) {
+    const std::string_view domain_a = domain_at(a);
+    const std::string_view domain_b = domain_at(b);
+    return less_ignoring_case(domain_a, domain_b) ||
+           (a < b && equals_ignoring_case(domain_a, domain_b));
+  });
   std::span<const std::uint32_t> rest = sorted;
   while (!rest.empty()) {
     const std::string_view domain = domain_at(rest[0]);
