@@ -115,7 +115,7 @@ std::unexpected<AskError> no_answer(int error) {
 
 }  // namespace
 
-std::expected<Answer, AskError> ask(const std::string& socket_path, const Command& command,
+std::expected<Reply, AskError> ask(const std::string& socket_path, const Command& command,
                                     Duration timeout) {
   const Socket socket;
   if (socket.descriptor() < 0) {
@@ -130,7 +130,7 @@ std::expected<Answer, AskError> ask(const std::string& socket_path, const Comman
   ResponseReader reader;
   const int error = receive(socket, reader);
   if (reader.state() == ReadState::done) {
-    return Answer{reader.status(), reader.body()};
+    return Reply{reader.status(), reader.body()};
   }
   if (reader.state() == ReadState::malformed) {
     return error_of(Kind::failed, fail(fmt::format("not understood: {}", reader.fault()),

@@ -12,7 +12,7 @@
 
 namespace ringpost::control {
 
-struct Answer {
+struct Reply {
   int http_status = 0;
   std::string body;
 };
@@ -27,7 +27,7 @@ struct AskError {
 };
 
 // `timeout` bounds each wait for the daemon, not their sum.
-[[nodiscard]] std::expected<Answer, AskError> ask(const std::string& socket_path,
-                                                  const Command& command, Duration timeout = 30s);
+[[nodiscard]] std::expected<Reply, AskError> ask(const std::string& socket_path,
+                                                 const Command& command, Duration timeout = 30s);
 
 }  // namespace ringpost::control

@@ -1,0 +1,65 @@
+// What a shard tells of itself, read from the rooms that it composes, and the whole answer made of
+// every shard's part. Called for each command that comes over the control socket. Cold: may look at
+// every lane. Changes nothing but the least recently used order of caches, waits for nothing, asks
+// no name server.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "ringpost/config/load.h"
+#include "ringpost/control/answers.h"
+#include "ringpost/control/commands.h"
+#include "ringpost/delivery/connection_cache.h"
+#include "ringpost/delivery/host_table.h"
+#include "ringpost/delivery/ledger.h"
+#include "ringpost/dns/resolver.h"
+#include "ringpost/intake/assignment.h"
+#include "ringpost/intake/intake.h"
+#include "ringpost/queue/queued_message.h"
+#include "ringpost/ring/reactor.h"
+#include "ringpost/spool/spool.h"
+
+namespace ringpost::control {
+
+struct ShardView {
+  std::uint32_t shard;
+  ring::Reactor& reactor;
+  const config::Config& config;
+  const config::Origins& origins;
+  const intake::Assignment& assignment;
+  std::span<const intake::LocalGroup> groups;  // by the assignment's numbers
+  const queue::Messages& messages;
+  const delivery::ConnectionCache& cache;
+  const delivery::Ledger& ledger;
+  delivery::HostTable& hosts;
+  dns::Resolver& resolver;
+  const spool::Spool& spool;
+  const intake::Intake& intake;
+};
+
+using Answer = std::variant<ShardStatus, Queue, Groups, Explanation, MessageView, Refusal>;
+
+// This shard's part. Of what lives on other shards: a Refusal "not_found".
+[[nodiscard]] Answer inspect(const ShardView& view, const Command& command);
+
+struct DaemonFacts {
+  std::string version;
+  std::int64_t pid = 0;
+  bool draining = false;
+  std::uint64_t uptime_ms = 0;
+};
+
+struct Response {
+  int http_status = 200;
+  std::string json;  // one line, without the newline
+};
+
+// The whole answer. Parts that are "not_found" count only where there is no other.
+[[nodiscard]] Response merge(const Command& command, std::vector<Answer> parts,
+                             const DaemonFacts& facts);
+
+}  // namespace ringpost::control
