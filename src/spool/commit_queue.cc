@@ -43,19 +43,23 @@ bool CommitQueue::fits(std::uint64_t offset, std::uint64_t length, std::uint64_t
 bool CommitQueue::can_hold(std::size_t head, std::size_t content) const {
   return fits(SegmentHeader::area + block_size,
               round_up_to_block(BatchHeader::size + head + content),
-              SegmentIndex::record_overhead + head);
+              SegmentIndex::range_size + SegmentIndex::record_overhead + head);
+}
+
+// It must also fit behind the voids of a fresh segment, should its write fail.
+bool CommitQueue::takes_another(const BatchBuilder& batch, std::size_t head,
+                                std::size_t content) const {
+  const std::uint64_t length = batch.length_with(head, content);
+  const std::uint64_t index = batch.index_size_with(head, content);
+  return batch.bytes().size() < batch_bound_ &&
+         fits(position_.offset, length, position_.index_size + index) &&
+         fits(SegmentHeader::area + block_size, length, SegmentIndex::range_size + index);
 }
 
 Location CommitQueue::add(std::string_view head, std::string_view content, bool is_message) {
   check(can_hold(head.size(), content.size()), "a record is larger than a segment");
-  if (filling_) {
-    const BatchBuilder& batch = *pending_.back();
-    const std::uint64_t index =
-        position_.index_size + batch.index_size_with(head.size(), content.size());
-    if (batch.bytes().size() >= batch_bound_ ||
-        !fits(position_.offset, batch.length_with(head.size(), content.size()), index)) {
-      close_filling();
-    }
+  if (filling_ && !takes_another(*pending_.back(), head.size(), content.size())) {
+    close_filling();
   }
   if (!filling_) {
     const std::uint64_t length =
@@ -169,7 +173,7 @@ void CommitQueue::fail_all(int error) {
 std::uint32_t CommitQueue::move_to_fresh_segment() {
   close_filling();
   const std::uint32_t fresh = next_segment_++;
-  position_ = Position{fresh, SegmentHeader::area + block_size, 0};
+  position_ = Position{fresh, SegmentHeader::area + block_size, SegmentIndex::range_size};
   for (const auto& batch : pending_) {
     if (!fits(position_.offset, batch->stored_length(),
               position_.index_size + batch->index_size())) {

@@ -27,7 +27,25 @@ GroupCommit::GroupCommit(ring::Reactor& reactor, ring::Gate& gate, CommitQueue& 
 void GroupCommit::start(std::uint64_t spool, std::uint64_t next_batch, std::vector<Void> voids) {
   spool_ = spool;
   next_batch_ = next_batch;
-  voids_ = std::move(voids);
+  for (const Void& voided : voids) {
+    add_void(voided);
+  }
+}
+
+void GroupCommit::add_void(const Void& voided) {
+  const auto known = std::find_if(voids_.begin(), voids_.end(),
+                                  [&](const Void& v) { return v.segment == voided.segment; });
+  if (known != voids_.end()) {
+    known->first_batch = std::min(known->first_batch, voided.first_batch);
+    return;
+  }
+  if (!table_.contains(voided.segment)) {
+    return;  // retired: there is nothing left to void
+  }
+  if (voids_.size() == most_voids) {
+    voids_.erase(voids_.begin());
+  }
+  voids_.push_back(voided);
 }
 
 void GroupCommit::stop() {
@@ -150,10 +168,7 @@ ring::Task<int> GroupCommit::write_voids(SegmentFile& file, std::uint64_t number
 void GroupCommit::poison_active(std::uint64_t first_batch) {
   ++counters_.failures;
   active_->poisoned = true;
-  if (voids_.size() == most_voids) {
-    voids_.erase(voids_.begin());
-  }
-  voids_.push_back(Void{active_number_, first_batch});
+  add_void(Void{active_number_, first_batch});
   voids_due_ = true;
   table_.settled(active_number_);
   active_ = nullptr;

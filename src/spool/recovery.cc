@@ -113,13 +113,6 @@ ring::Task<Result<>> Recovery::identify(std::unique_ptr<SegmentFile> file) {
     unnamed_.push_back(std::move(file));
     co_return Result<>();
   }
-  if (header->size > file->size) {
-    log::error("spool: {} is shorter than its header says", file->path);
-    ++recovered_.quarantined;
-    file->damaged = true;
-  } else {
-    file->size = header->size;
-  }
   if (spool_ == 0) {
     spool_ = header->spool;
   }
@@ -128,13 +121,23 @@ ring::Task<Result<>> Recovery::identify(std::unique_ptr<SegmentFile> file) {
                    "move the files that do not belong here to a directory of their own");
   }
   highest_segment_ = std::max(highest_segment_, header->segment);
+  const bool whole = header->size <= file->size;
   if (header->state == SegmentHeader::State::free) {
-    if (file->damaged || file->size != supply_.segment_size()) {
-      co_await discard(std::move(file));
-    } else {
+    // A file that is too short was being made when the daemon died.
+    if (whole && header->size == supply_.segment_size()) {
+      file->size = header->size;
       supply_.add_free(std::move(file));
+    } else {
+      co_await discard(std::move(file));
     }
     co_return Result<>();
+  }
+  if (whole) {
+    file->size = header->size;
+  } else {
+    log::error("spool: {} is shorter than its header says", file->path);
+    ++recovered_.quarantined;
+    file->damaged = true;
   }
   const SegmentName name(header->spool, header->segment);
   if (start.size() > SegmentHeader::area) {

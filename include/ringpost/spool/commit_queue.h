@@ -104,6 +104,8 @@ class CommitQueue {
   };
 
   [[nodiscard]] bool fits(std::uint64_t offset, std::uint64_t length, std::uint64_t index) const;
+  [[nodiscard]] bool takes_another(const BatchBuilder& batch, std::size_t head,
+                                   std::size_t content) const;
   void advance(const BatchBuilder& batch);
   void close_filling();
   void begin_batch();

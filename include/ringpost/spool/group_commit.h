@@ -63,6 +63,7 @@ class GroupCommit {
                         std::uint64_t last_batch);
   ring::Task<void> wait_for_disk();
   void seal_active();
+  void add_void(const Void& voided);
   void poison_active(std::uint64_t first_batch);
   void settle(BatchBuilder& batch);
 
