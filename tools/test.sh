@@ -90,13 +90,21 @@ part_threads() {
 
 # Each fuzz target for some seconds, in the build with ASan.
 part_fuzz() {
-  local target log
+  local target log name
+  local -a options
   for target in "$root"/build-asan/tests/fuzz/fuzz-*; do
     [[ -f $target && -x $target ]] || continue
     log=$(mktemp)
-    say "== fuzzing: ${target##*/}"
-    if (cd "$(mktemp -d)" &&
-      "$target" -max_total_time=10 -timeout=10 -rss_limit_mb=2048) >"$log" 2>&1; then
+    name=${target##*/fuzz-}
+    options=(-max_total_time=10 -timeout=10 -rss_limit_mb=2048)
+    options+=(-verbosity=0 -print_final_stats=1)
+    if [[ -f $root/tests/fuzz/${name//-/_}.dict ]]; then
+      options+=("-dict=$root/tests/fuzz/${name//-/_}.dict")
+    fi
+    say "== fuzzing: $name"
+    # In the build directory: a crashing input is kept there.
+    if (cd "$root/build-asan" && "$target" "${options[@]}") >"$log" 2>&1; then
+      grep -h number_of_executed_units "$log" >&2 || true
       count 1 0 0
     else
       tail -n 60 "$log" >&2
