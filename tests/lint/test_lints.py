@@ -193,8 +193,12 @@ class Layering(unittest.TestCase):
 
     def test_meson_dependencies(self):
         text = "queue = declare_dependency(include_directories: headers, dependencies: [mail, {}])"
-        self.assertEqual(list(layering.check_meson("queue", text.format("fmt"))), [])
-        self.assertNotEqual(list(layering.check_meson("queue", text.format("delivery"))), [])
+        def problems(added, used=("base", "mail")):
+            return list(layering.check_meson("queue", text.format(added), set(used)))
+
+        self.assertEqual(problems("fmt"), [])
+        self.assertNotEqual(problems("delivery"), [])
+        self.assertNotEqual(problems("fmt", ("config",)), [])
 
 
 class Limits(unittest.TestCase):

@@ -42,7 +42,7 @@ _CLOCK = re.compile(
     r"\b(?:(?:system|steady|high_resolution|utc|file)_clock::now|clock_gettime|gettimeofday"
     r"|timespec_get|std::time|::time)\s*\("
 )
-_DEPENDENCIES = re.compile(r"declare_dependency\(.*?dependencies:\s*\[(.*?)\]", re.DOTALL)
+_DEPENDENCIES = re.compile(r"\bdependencies:\s*\[(.*?)\]", re.DOTALL)
 
 
 def closure(room):
@@ -124,12 +124,21 @@ def check_reach(path, texts):
         todo += [(line, first, inner) for _, inner in includes(text)]
 
 
-def check_meson(room, text):
-    """Yields a problem for each room that meson.build links and the arrows do not allow."""
-    match = _DEPENDENCIES.search(re.sub(r"#.*", "", text))
-    for name in re.findall(r"\w+", match.group(1)) if match else ():
-        if name in BELOW and name not in closure(room):
-            yield f"{room} must not depend on {name}"
+def check_meson(room, text, used):
+    """Yields a problem for each room that meson.build links and the arrows do not allow, and for
+    each that is `used` by an include and not linked."""
+    lists = _DEPENDENCIES.findall(re.sub(r"#.*", "", text))
+    named = {name for words in lists for name in re.findall(r"\w+", words) if name in BELOW}
+    for name in sorted(named - closure(room) - {room}):
+        yield f"{room} must not depend on {name}"
+    reached = named.union(*(closure(name) for name in named))
+    for name in sorted(used - reached - {room}):
+        yield f"{room} includes {name} and does not depend on it"
+
+
+def rooms_included(text):
+    headers = (re.match(r"ringpost/(\w+)/", header) for _, header in includes(text))
+    return {match.group(1) for match in headers if match}
 
 
 def main():
@@ -140,10 +149,12 @@ def main():
         if room_of(path) in PURE_ROOMS or stem_of(path) in PURE_FILES:
             problems += [f"{path}:{line}: {what}" for line, what in check_reach(path, texts)]
     for room in BELOW:
+        used = set().union(*(rooms_included(text) for path, text in texts.items()
+                             if room_of(path) == room))
         path = sources.ROOT / "src" / room / "meson.build"
         if path.exists():
             problems += [f"src/{room}/meson.build:1: {what}"
-                         for what in check_meson(room, path.read_text())]
+                         for what in check_meson(room, path.read_text(), used)]
     sources.finish(problems)
 
 
