@@ -40,7 +40,7 @@ Json error_of(const std::optional<LastError>& error) {
   if (!error) {
     return nullptr;
   }
-  return {{"time", format_rfc3339(error->time)},
+  return {{"time", time_of(error->time)},
           {"status", known(error->status)},
           {"reply", known(error->reply)}};
 }

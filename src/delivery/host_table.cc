@@ -17,4 +17,9 @@ HostRecord& HostTable::of(const Endpoint& endpoint) {
   return by_use_.front();
 }
 
+const HostRecord* HostTable::find(const Endpoint& endpoint) const {
+  const auto known = records_.find(endpoint);
+  return known == records_.end() ? nullptr : &*known->second;
+}
+
 }  // namespace ringpost::delivery

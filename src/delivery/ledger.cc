@@ -150,6 +150,9 @@ void Ledger::settle(queue::QueueGroup& group, queue::Entry& entry, std::vector<F
     }
     ++uncommitted_;
     count(fate);
+    if (fate.outcome.kind == mail::OutcomeKind::delivered) {
+      ++group.delivered_total;
+    }
     tell(group, message, recipient, fate, attempt);
     const std::uint32_t index = message.index_of(recipient);
     if (fate.kind == Fate::Kind::final) {

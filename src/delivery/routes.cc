@@ -1,6 +1,6 @@
 #include "ringpost/delivery/routes.h"
 
-#include "ringpost/dns/mx.h"
+#include <utility>
 
 namespace ringpost::delivery {
 namespace {
@@ -9,11 +9,9 @@ queue::RouteHost route_host(const config::Host& host, std::uint16_t preference) 
   return {host.address ? host.address->to_string() : host.name, preference, host.port};
 }
 
-}  // namespace
-
-const config::Route* Routes::static_route(std::string_view domain) const {
+const config::Route* static_route(const config::Config& config, std::string_view domain) {
   const config::Route* best = nullptr;
-  for (const config::Route& route : config_.routes) {
+  for (const config::Route& route : config.routes) {
     if (route.domain == domain) {
       return &route;
     }
@@ -26,33 +24,50 @@ const config::Route* Routes::static_route(std::string_view domain) const {
   return best;
 }
 
+}  // namespace
+
+std::optional<queue::LaneKey> configured_lane(const config::Config& config,
+                                              std::string_view domain) {
+  queue::LaneKey lane;
+  if (const config::Route* const route = static_route(config, domain); route != nullptr) {
+    lane.via = queue::RouteVia::route;
+    lane.destination = route->domain;
+    for (const config::Host& host : route->hosts) {
+      lane.hosts.push_back(route_host(host, static_cast<std::uint16_t>(lane.hosts.size())));
+    }
+    return lane;
+  }
+  if (config.delivery.smarthost) {
+    lane.via = queue::RouteVia::smarthost;
+    lane.destination = config.delivery.smarthost->to_string();
+    lane.hosts.push_back(route_host(*config.delivery.smarthost, 0));
+    return lane;
+  }
+  return std::nullopt;
+}
+
+queue::LaneKey lane_by_mx(const config::Config& config, std::string_view domain,
+                          const std::vector<dns::MxHost>& hosts) {
+  queue::LaneKey lane;
+  for (const dns::MxHost& host : hosts) {
+    lane.hosts.push_back({host.name, host.preference, config.delivery.port});
+  }
+  lane.destination = queue::destination_name(domain, lane.hosts, {});
+  return lane;
+}
+
 ring::Task<Routes::Answer> Routes::find(std::string domain) {
   Answer answer;
-  if (const config::Route* const route = static_route(domain); route != nullptr) {
+  if (std::optional<queue::LaneKey> configured = configured_lane(config_, domain)) {
     answer.status = dns::LookupStatus::found;
-    answer.lane.via = queue::RouteVia::route;
-    answer.lane.destination = route->domain;
-    for (const config::Host& host : route->hosts) {
-      const auto preference = static_cast<std::uint16_t>(answer.lane.hosts.size());
-      answer.lane.hosts.push_back(route_host(host, preference));
-    }
-    co_return answer;
-  }
-  if (config_.delivery.smarthost) {
-    answer.status = dns::LookupStatus::found;
-    answer.lane.via = queue::RouteVia::smarthost;
-    answer.lane.destination = config_.delivery.smarthost->to_string();
-    answer.lane.hosts.push_back(route_host(*config_.delivery.smarthost, 0));
+    answer.lane = std::move(*configured);
     co_return answer;
   }
   const dns::MxAnswer mx = co_await resolver_.mx(domain);
   answer.status = mx.status;
   answer.problem = mx.problem;
   answer.until = mx.expires;
-  for (const dns::MxHost& host : mx.hosts) {
-    answer.lane.hosts.push_back({host.name, host.preference, config_.delivery.port});
-  }
-  answer.lane.destination = queue::destination_name(domain, answer.lane.hosts, {});
+  answer.lane = lane_by_mx(config_, domain, mx.hosts);
   co_return answer;
 }
 

@@ -21,10 +21,11 @@ std::uint16_t short_length(std::string_view text) {
 
 }  // namespace
 
-void QueuedRecipient::remember(mail::EnhancedStatus status, std::string_view reply) {
+void QueuedRecipient::remember(mail::EnhancedStatus status, std::string_view reply, WallTime time) {
   if (last_ == nullptr) {
     last_ = std::make_unique<LastAttempt>();
   }
+  last_->time = time;
   last_->status = status;
   last_->reply.assign(reply.substr(0, longest_reply));
 }

@@ -44,7 +44,7 @@ struct Status {
 };
 
 struct LastError {
-  WallTime time;
+  std::optional<WallTime> time;
   std::string status;  // enhanced, "4.2.1"; empty = unknown
   std::string reply;
 };

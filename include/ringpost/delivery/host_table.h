@@ -28,6 +28,8 @@ class HostTable {
 
   // Creates the record if there is none. Valid until the next call.
   HostRecord& of(const Endpoint& endpoint);
+  // Null if there is none. Does not count as use.
+  [[nodiscard]] const HostRecord* find(const Endpoint& endpoint) const;
 
  private:
   std::size_t most_;

@@ -2,8 +2,10 @@
 // never connects.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "ringpost/config/config.h"
 #include "ringpost/dns/resolver.h"
@@ -11,6 +13,13 @@
 #include "ringpost/ring/task.h"
 
 namespace ringpost::delivery {
+
+// The lane that a static route or the smarthost gives the domain; nothing: DNS decides.
+[[nodiscard]] std::optional<queue::LaneKey> configured_lane(const config::Config& config,
+                                                            std::string_view domain);
+// The lane that these MX hosts give it.
+[[nodiscard]] queue::LaneKey lane_by_mx(const config::Config& config, std::string_view domain,
+                                        const std::vector<dns::MxHost>& hosts);
 
 class Routes {
  public:
@@ -27,8 +36,6 @@ class Routes {
   ring::Task<Answer> find(std::string domain);
 
  private:
-  [[nodiscard]] const config::Route* static_route(std::string_view domain) const;
-
   const config::Config& config_;
   dns::Resolver& resolver_;
 };

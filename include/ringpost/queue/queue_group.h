@@ -144,6 +144,7 @@ class QueueGroup {
   Entry* next_expired();
 
   // --- totals -----------------------------------------------------------------------------------
+  std::uint64_t delivered_total = 0;  // recipients; kept by delivery's ledger
   [[nodiscard]] bool has_work() const { return entries_ > 0; }
   [[nodiscard]] const Counts& counts() const { return counts_; }
   [[nodiscard]] std::uint64_t entries() const { return entries_; }

@@ -41,6 +41,7 @@ enum class RecipientState : std::uint8_t { queued, in_flight, done };
 
 // What the last delivery attempt came to; the reply is cut to 200 bytes.
 struct LastAttempt {
+  WallTime time;  // the epoch: before a restart
   mail::EnhancedStatus status;
   std::string reply;
 };
@@ -50,7 +51,7 @@ class QueuedRecipient {
   [[nodiscard]] RecipientState state() const;
   [[nodiscard]] Entry* entry() const { return entry_; }  // nullptr: done, or not filed yet
   [[nodiscard]] const LastAttempt* last_attempt() const { return last_.get(); }
-  void remember(mail::EnhancedStatus status, std::string_view reply);
+  void remember(mail::EnhancedStatus status, std::string_view reply, WallTime time = {});
 
   std::uint16_t attempts = 0;  // those that counted
   bool report_owed = false;    // failed, and its sender has not been told yet
