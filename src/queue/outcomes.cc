@@ -27,6 +27,7 @@ std::uint32_t QueueGroup::finish(Entry& entry, std::span<const RecipientResult> 
   // The chain is taken apart and put together anew: those that go on share the entry as far as
   // they share what comes next, the first of them the one that is there.
   const std::uint32_t left = entry.count_;
+  std::uint32_t index = message.recipients()[entry.last_].next_;
   count(entry, EntryState::in_flight, -std::int64_t{left});
   entry.count_ = 0;
   in_flight_.remove(entry);
@@ -46,7 +47,6 @@ std::uint32_t QueueGroup::finish(Entry& entry, std::span<const RecipientResult> 
     return &begun;
   };
 
-  std::uint32_t index = entry.first_;
   for (std::uint32_t i = 0; i < left; ++i) {
     const RecipientResult& result = results[i];
     QueuedRecipient& recipient = message.recipients()[index];
@@ -97,7 +97,7 @@ void QueueGroup::note_failure(QueuedRecipient& recipient, Domain& domain,
   if (result.reply.empty() && !result.status.known()) {
     return;
   }
-  recipient.remember(result.status, result.reply);
+  recipient.remember(result.status, result.reply, now.wall);
   if (domain.lane_ != nullptr) {
     LastError& last = domain.lane_->destination_.last_error_;
     last.time = now.wall;

@@ -125,7 +125,8 @@ void QueueGroup::file(QueuedMessage& message, std::span<const std::uint32_t> rec
 void QueueGroup::file_one_domain(QueuedMessage& message, std::span<const std::uint32_t> recipients,
                                  std::string_view domain_name, Instant due, Now now) {
   Flow& flow = flow_for(domain_for(domain_name), *message.job_);
-  const std::uint32_t most = std::max(settings_.max_recipients_per_transaction, 1U);
+  const std::uint32_t most =
+      std::clamp(settings_.max_recipients_per_transaction, 1U, max_entry_recipients);
   Entry* open = nullptr;  // takes more recipients
   for (const std::uint32_t index : recipients) {
     QueuedRecipient& recipient = message.recipients()[index];
@@ -166,7 +167,11 @@ Entry& QueueGroup::make_entry(QueuedMessage& message, Flow& flow) {
 
 void QueueGroup::append(Entry& entry, std::uint32_t recipient) {
   QueuedRecipient* all = entry.message_->recipients().data();
-  (entry.count_ == 0 ? entry.first_ : all[entry.last_].next_) = recipient;
+  if (entry.count_ == 0) {
+    all[recipient].next_ = recipient;
+  } else {
+    all[recipient].next_ = std::exchange(all[entry.last_].next_, recipient);
+  }
   entry.last_ = recipient;
   all[recipient].entry_ = &entry;
   ++entry.count_;

@@ -19,6 +19,8 @@ struct ExpiryTag {};  // the schedule of expiry; off it once that time has passe
 
 enum class EntryState : std::uint8_t { ready, deferred, held, expired, in_flight };
 
+inline constexpr std::uint32_t max_entry_recipients = 0xffff;
+
 class Entry : public ListHook<QueueTag>, public ListHook<ExpiryTag> {
  public:
   [[nodiscard]] QueuedMessage& message() const { return *message_; }
@@ -56,7 +58,7 @@ class Entry : public ListHook<QueueTag>, public ListHook<ExpiryTag> {
   // In the order in which results are handed to finish().
   [[nodiscard]] Recipients recipients() const {
     QueuedRecipient* all = message_->recipients().data();
-    return {Iterator(all, first_, count_), Iterator(all, 0, 0)};
+    return {Iterator(all, all[last_].next_, count_), Iterator(all, 0, 0)};
   }
 
  private:
@@ -64,13 +66,14 @@ class Entry : public ListHook<QueueTag>, public ListHook<ExpiryTag> {
 
   QueuedMessage* message_ = nullptr;
   Flow* flow_ = nullptr;
-  Instant due_;  // while deferred
-  std::uint32_t first_ = 0;
-  std::uint32_t last_ = 0;
-  std::uint32_t count_ = 0;
+  Instant due_;             // while deferred
+  std::uint32_t last_ = 0;  // its recipients form a ring: the first one follows
+  std::uint16_t count_ = 0;
   EntryState state_ = EntryState::in_flight;
   bool alone_ = false;
 };
+
+static_assert(sizeof(Entry) == 64);
 
 inline RecipientState QueuedRecipient::state() const {
   if (done_) {
