@@ -62,10 +62,14 @@ ring::Task<void> SegmentSupply::run() {
       co_await wanted_.wait();
       continue;
     }
+    const int previous_error = last_error_;
     last_error_ = 0;
     const bool space = space_for_another();
     if (space) {
       last_error_ = co_await create();
+    }
+    if (last_error_ != 0 && last_error_ != previous_error) {
+      log::warning("spool: no segment can be made in {} (errno {})", directory_, -last_error_);
     }
     space_short_ = !space || no_space(last_error_);
     available_.notify_all();
@@ -104,7 +108,6 @@ ring::Task<int> SegmentSupply::create() {
     error = co_await sync_directory(reactor_, directory_);
   }
   if (error != 0) {
-    log::warning("{} could not be made: errno {}", file->path, -error);
     co_await remove(std::move(file));
     co_return error;
   }
