@@ -1,0 +1,65 @@
+// A shard's end of the post: sends requests to the other shards and waits for their answers, and
+// answers theirs. Looks into its mailboxes once a turn.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <span>
+#include <vector>
+
+#include "ringpost/control/server.h"
+#include "ringpost/intake/intake.h"
+#include "ringpost/shard/post_office.h"
+
+namespace ringpost::shard {
+
+class Links final : public ring::Inbox, public intake::Neighbours {
+ public:
+  Links(ring::Reactor& reactor, PostOffice& post, std::uint32_t shard);
+
+  // From now on letters are read; until then they wait in their mailboxes.
+  void start(intake::Intake& intake, const control::ShardView& view);
+  // Waits until every request was answered.
+  ring::Task<void> close();
+
+  // Notified when the daemon asks something new of all shards.
+  [[nodiscard]] ring::Event& news() { return news_; }
+
+  bool poll() override;
+  ring::Task<intake::Verdict> submit(std::uint32_t shard, intake::Parcel parcel) override;
+  ring::Task<void> confirm(std::uint32_t shard, spool::PartKey key) override;
+  // The same question to every shard, this one included.
+  ring::Task<std::vector<control::Answer>> ask_all(control::Command command);
+
+ private:
+  using Answer = std::variant<intake::Verdict, control::Answer>;
+  struct Waiting {
+    bool answered = false;
+    Answer answer;
+    ring::Event arrived;
+  };
+
+  // Posts the letter when a request may go, and waits for its answer.
+  ring::Task<Answer> request(std::uint32_t shard, Letter letter, std::uint64_t token);
+  void post(std::uint32_t shard, Letter letter);
+  void handle(std::uint32_t from, Letter letter);
+  ring::Task<void> answer_submit(std::uint32_t from, SubmitLetter letter);
+  ring::Task<void> answer_confirm(std::uint32_t from, ConfirmLetter letter);
+  void take_answer(AnswerLetter letter);
+
+  ring::Reactor& reactor_;
+  PostOffice& post_;
+  std::uint32_t shard_;
+  intake::Intake* intake_ = nullptr;
+  const control::ShardView* view_ = nullptr;
+  std::uint64_t next_token_ = 1;
+  std::map<std::uint64_t, Waiting*> waiting_;
+  std::vector<std::size_t> under_way_;  // requests, by shard
+  bool drain_seen_ = false;
+  std::uint32_t reopen_seen_ = 0;
+  ring::Event news_;
+  ring::Event room_;
+  ring::Gate gate_;
+};
+
+}  // namespace ringpost::shard

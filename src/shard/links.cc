@@ -1,0 +1,125 @@
+#include "ringpost/shard/links.h"
+
+#include <utility>
+
+namespace ringpost::shard {
+
+Links::Links(ring::Reactor& reactor, PostOffice& post, std::uint32_t shard)
+    : reactor_(reactor),
+      post_(post),
+      shard_(shard),
+      under_way_(post.shards()),
+      gate_(reactor.ready()) {}
+
+void Links::start(intake::Intake& intake, const control::ShardView& view) {
+  intake_ = &intake;
+  view_ = &view;
+  reactor_.set_inbox(this);
+}
+
+ring::Task<void> Links::close() {
+  co_await gate_.close();
+}
+
+void Links::post(std::uint32_t shard, Letter letter) {
+  const bool pushed = post_.box(shard_, shard).try_push(std::move(letter));
+  check(pushed, "a mailbox overflowed although every letter has its place");
+  post_.wake(shard);
+}
+
+bool Links::poll() {
+  const bool drain = post_.drain.load();
+  const std::uint32_t reopen = post_.reopen_logs.load();
+  bool any = drain != drain_seen_ || reopen != reopen_seen_;
+  if (any) {
+    drain_seen_ = drain;
+    reopen_seen_ = reopen;
+    news_.notify_all();
+  }
+  for (std::uint32_t from = 0; from < post_.shards(); ++from) {
+    Letter letter;
+    while (from != shard_ && post_.box(from, shard_).try_pop(letter)) {
+      any = true;
+      handle(from, std::move(letter));
+    }
+  }
+  return any;
+}
+
+void Links::handle(std::uint32_t from, Letter letter) {
+  if (auto* const submit = std::get_if<SubmitLetter>(&letter)) {
+    gate_.spawn(answer_submit(from, std::move(*submit)));
+  } else if (auto* const confirm = std::get_if<ConfirmLetter>(&letter)) {
+    gate_.spawn(answer_confirm(from, *confirm));
+  } else if (auto* const question = std::get_if<QuestionLetter>(&letter)) {
+    post(from, AnswerLetter{question->token, control::inspect(*view_, question->command)});
+  } else if (auto* const answer = std::get_if<AnswerLetter>(&letter)) {
+    take_answer(std::move(*answer));
+  }
+}
+
+void Links::take_answer(AnswerLetter letter) {
+  const auto found = waiting_.find(letter.token);
+  check(found != waiting_.end(), "an answer came that nobody waits for");
+  Waiting& waiting = *found->second;
+  waiting.answered = true;
+  waiting.answer = std::move(letter.answer);
+  waiting.arrived.notify_one();
+}
+
+ring::Task<Links::Answer> Links::request(std::uint32_t shard, Letter letter, std::uint64_t token) {
+  while (under_way_[shard] >= PostOffice::most_requests) {
+    co_await room_.wait();
+  }
+  ++under_way_[shard];
+  Waiting waiting;
+  waiting_.emplace(token, &waiting);
+  post(shard, std::move(letter));
+  while (!waiting.answered) {
+    co_await waiting.arrived.wait();
+  }
+  waiting_.erase(token);
+  --under_way_[shard];
+  room_.notify_one();
+  co_return std::move(waiting.answer);
+}
+
+ring::Task<intake::Verdict> Links::submit(std::uint32_t shard, intake::Parcel parcel) {
+  const std::uint64_t token = next_token_++;
+  Letter letter = SubmitLetter(token, std::move(parcel));
+  const Answer answer = co_await request(shard, std::move(letter), token);
+  co_return std::get<intake::Verdict>(answer);
+}
+
+ring::Task<void> Links::confirm(std::uint32_t shard, spool::PartKey key) {
+  const std::uint64_t token = next_token_++;
+  Letter letter = ConfirmLetter(token, key);
+  const Answer answer = co_await request(shard, std::move(letter), token);
+}
+
+ring::Task<std::vector<control::Answer>> Links::ask_all(control::Command command) {
+  std::vector<control::Answer> answers;
+  for (std::uint32_t shard = 0; shard < post_.shards(); ++shard) {
+    if (shard == shard_) {
+      answers.push_back(control::inspect(*view_, command));
+      continue;
+    }
+    const std::uint64_t token = next_token_++;
+    Letter letter = QuestionLetter(token, command);
+    Answer answer = co_await request(shard, std::move(letter), token);
+    answers.push_back(std::get<control::Answer>(std::move(answer)));
+  }
+  co_return answers;
+}
+
+ring::Task<void> Links::answer_submit(std::uint32_t from, SubmitLetter letter) {
+  const intake::Verdict verdict = co_await intake_->take_over(std::move(letter.parcel));
+  post(from, AnswerLetter{letter.token, verdict});
+}
+
+ring::Task<void> Links::answer_confirm(std::uint32_t from, ConfirmLetter letter) {
+  co_await intake_->confirmed(letter.key);
+  post(from, AnswerLetter{letter.token, intake::Verdict::accepted});
+}
+
+}  // namespace ringpost::shard

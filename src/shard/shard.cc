@@ -1,0 +1,192 @@
+#include "ringpost/shard/shard.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "ringpost/base/log.h"
+
+namespace ringpost::shard {
+namespace {
+
+spool::SpoolSettings spool_settings(const config::Config& config, std::uint32_t shard) {
+  spool::SpoolSettings settings;
+  settings.directory = fmt::format("{}/shard-{}", config.spool.directory, shard);
+  settings.segment_size = config.spool.segment_size;
+  return settings;
+}
+
+dns::ResolverSettings resolver_settings(const ShardSettings& settings) {
+  const config::Config& config = settings.configuration.config;
+  dns::ResolverSettings made;
+  made.servers = settings.dns_servers;
+  made.retransmit_after = config.timeouts.resolver_retrans;
+  made.transmissions = static_cast<int>(config.timeouts.resolver_retry);
+  made.own.names.push_back(config.identity.hostname);
+  for (const Endpoint& endpoint : settings.listening) {
+    made.own.addresses.push_back(endpoint.address);
+  }
+  return made;
+}
+
+queue::GroupSettings group_settings(const config::Config& config, const config::QueueGroup& group) {
+  queue::GroupSettings settings;
+  settings.name = group.name;
+  settings.runners = group.runners;
+  settings.max_connections_per_destination = group.max_connections_per_destination;
+  settings.max_messages_per_connection = group.max_messages_per_connection;
+  settings.max_recipients_per_transaction = group.max_recipients_per_transaction;
+  settings.messages_per_second = group.rate_per_second;
+  settings.retry.first = config.retry.first;
+  settings.retry.longest = config.retry.max;
+  settings.retry.expiry = config.timeouts.queuereturn;
+  settings.host_status.believed = config.timeouts.hoststatus;
+  return settings;
+}
+
+}  // namespace
+
+Shard::Shard(ring::Kernel& kernel, PostOffice& post, ShardSettings settings)
+    : number_(settings.number),
+      configuration_(settings.configuration),
+      post_(post),
+      assignment_(configuration_.config, post.shards()),
+      reactor_(kernel, {.receive_buffers = settings.receive_buffers}),
+      ids_(static_cast<std::uint8_t>(number_)),
+      events_(reactor_, configuration_.config.log.events),
+      spool_(reactor_, spool_settings(configuration_.config, number_)),
+      resolver_(reactor_, resolver_settings(settings)),
+      cache_(reactor_, configuration_.config.connection_cache.size,
+             configuration_.config.timeouts.quit),
+      walk_(reactor_, resolver_, hosts_, cache_, configuration_.config, number_),
+      routes_(configuration_.config, resolver_),
+      ledger_(reactor_, spool_, events_, messages_, ids_, number_),
+      groups_(assignment_.groups().size()),
+      links_(reactor_, post, number_),
+      intake_((make_groups(),
+               intake::Intake::Room{reactor_, assignment_, spool_, events_, messages_, ledger_,
+                                    links_, configuration_.config.spool.memory_budget, number_}),
+              groups_),
+      reports_(reactor_, spool_, ledger_, configuration_.config.identity.hostname),
+      listener_(reactor_, intake_, ids_, configuration_.config),
+      view_(make_view()),
+      gate_(reactor_.ready()) {}
+
+void Shard::make_groups() {
+  const config::Config& config = configuration_.config;
+  for (std::size_t number = 0; number < groups_.size(); ++number) {
+    const intake::AssignedGroup& assigned = assignment_.groups()[number];
+    if (assigned.shard != number_) {
+      continue;
+    }
+    queue::QueueGroup& queue = queues_.emplace_back(group_settings(config, assigned.settings));
+    const delivery::Conversation::Room conversation{reactor_, spool_,          messages_, hosts_,
+                                                    ledger_,  config.timeouts, stopping_};
+    delivery::GroupService& service = services_.emplace_back(
+        delivery::GroupService::Room{conversation, cache_, walk_, routes_}, queue,
+        delivery::CacheLimits{assigned.settings.connection_cache_size,
+                              assigned.settings.connection_cache_timeout});
+    groups_[number] = {&queue, &service};
+  }
+}
+
+control::ShardView Shard::make_view() {
+  return {number_,
+          reactor_,
+          configuration_.config,
+          configuration_.origins,
+          assignment_,
+          groups_,
+          messages_,
+          cache_,
+          ledger_,
+          hosts_,
+          resolver_,
+          spool_,
+          intake_};
+}
+
+ring::Task<Result<>> Shard::recover() {
+  Result<> opened = co_await events_.open();
+  if (!opened) {
+    co_return opened;
+  }
+  ledger_.start(reports_);
+  spool::RecoverySink sink = [this](spool::RecoveredMessage&& message) {
+    intake_.recover(std::move(message));
+  };
+  const Result<spool::Recovered> recovered = co_await spool_.open(std::move(sink));
+  if (!recovered) {
+    co_return std::unexpected(recovered.error());
+  }
+  ids_.never_below(recovered->highest_id);
+  if (recovered->messages > 0 || recovered->quarantined > 0) {
+    log::info("shard {}: {} messages recovered, {} torn tails, {} damaged places quarantined",
+              number_, recovered->messages, recovered->torn_tails, recovered->quarantined);
+  }
+  co_return Result<>();
+}
+
+void Shard::begin(std::vector<int> listeners, std::span<const spool::PartKey> on_their_way) {
+  links_.start(intake_, view_);
+  reports_.start(intake_);
+  intake_.resume(on_their_way);
+  for (delivery::GroupService& service : services_) {
+    service.start();
+  }
+  listener_.start(std::move(listeners));
+}
+
+ring::Task<void> Shard::live() {
+  std::uint32_t reopened = post_.reopen_logs.load();
+  while (!post_.drain.load()) {
+    const std::uint32_t asked = post_.reopen_logs.load();
+    if (asked != reopened) {
+      reopened = asked;
+      events_.reopen();
+    }
+    co_await links_.news().wait();
+  }
+}
+
+ring::Task<void> Shard::meet(std::atomic<std::uint32_t>& arrived) {
+  ++arrived;
+  while (arrived.load() < post_.shards()) {
+    co_await reactor_.sleep(2ms);
+  }
+}
+
+ring::Task<void> Shard::abort_at(Instant deadline) {
+  while (!drained_ && reactor_.now() < deadline) {
+    co_await drained_event_.wait_until(reactor_.timers(), deadline);
+  }
+  if (!drained_) {
+    cache_.abort_held();
+  }
+}
+
+ring::Task<void> Shard::drain(Instant deadline) {
+  stopping_ = true;
+  gate_.spawn(abort_at(deadline));
+  co_await listener_.close(deadline);
+  co_await meet(post_.listeners_closed);
+  co_await reports_.close();
+  co_await intake_.close();
+  co_await meet(post_.intakes_closed);
+  co_await links_.close();
+  for (delivery::GroupService& service : services_) {
+    co_await service.close();
+  }
+  co_await cache_.close();
+  drained_ = true;
+  drained_event_.notify_all();
+  co_await gate_.close();
+  co_await resolver_.close();
+  co_await ledger_.close();
+  co_await events_.close(1s);
+  co_await spool_.close();
+  reactor_.set_inbox(nullptr);
+}
+
+}  // namespace ringpost::shard
