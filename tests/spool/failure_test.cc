@@ -122,10 +122,10 @@ TEST_F(FailureTest, FailedHeadersOfSegmentsAreAFailedWrite) {
 }
 
 TEST_F(FailureTest, FullDiskRefusesMailRecordsOutcomesAndRecovers) {
-  harness_.store(samples::message(1000));
+  const Location first = harness_.store(samples::message(1000));
   harness_.turns(50);  // until the reserve is there
   harness_.kernel().allocate_fault = [](const std::string&) { return -ENOSPC; };
-  std::vector<std::pair<std::uint64_t, Location>> stored;
+  std::vector<std::pair<std::uint64_t, Location>> stored = {{1000, first}};
   std::uint64_t id = 0;
   while (spool().accepting()) {
     ++id;

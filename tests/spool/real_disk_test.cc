@@ -55,7 +55,8 @@ struct Shard {
 };
 
 ring::Task<void> store_many(Spool& spool, std::uint64_t first, std::uint64_t last) {
-  const Result<Recovered> opened = co_await spool.open([](RecoveredMessage&&) {});
+  RecoverySink nothing = [](RecoveredMessage&&) {};
+  const Result<Recovered> opened = co_await spool.open(std::move(nothing));
   EXPECT_TRUE(opened);
   for (std::uint64_t id = first; id <= last; ++id) {
     const Appended appended = spool.append(samples::message(id, 5000));
