@@ -397,9 +397,19 @@ class Loader {
   }
 
   std::vector<Problem> sorted_problems() {
-    std::ranges::stable_sort(problems_, {}, [](const Problem& problem) {
-      return std::tuple(problem.place.file, problem.place.line, problem.place.column);
+    // In the order of the text; those of one place as they were found.
+    std::vector<std::pair<std::size_t, Problem>> found;
+    for (Problem& problem : problems_) {
+      found.emplace_back(found.size(), std::move(problem));
+    }
+    std::ranges::sort(found, {}, [](const auto& numbered) {
+      const Place& place = numbered.second.place;
+      return std::tuple(std::string_view(place.file), place.line, place.column, numbered.first);
     });
+    problems_.clear();
+    for (auto& [number, problem] : found) {
+      problems_.push_back(std::move(problem));
+    }
     if (problems_.size() > max_problems) {
       const std::size_t more = problems_.size() - max_problems;
       problems_.resize(max_problems);
