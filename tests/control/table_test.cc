@@ -16,7 +16,7 @@ TEST(Printable, LetsNoReplyWriteToTheTerminal) {
   EXPECT_EQ(printable("\xe2\x80\xae"
                       "abc"),
             "?abc");                                                // turns the direction around
-  EXPECT_EQ(printable("\xff\xc3(\xe2\x82"), "?\?(??");               // no UTF-8, or cut off
+  EXPECT_EQ(printable("\xff\xc3(\xe2\x82"), "?\?(??");              // no UTF-8, or cut off
   EXPECT_EQ(printable("\xc0\x9b\xe0\x80\x9b"), "?????");            // overlong
   EXPECT_EQ(printable("\xed\xa0\x80\xf4\x90\x80\x80"), "???????");  // surrogate, beyond the end
 }
