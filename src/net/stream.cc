@@ -8,7 +8,7 @@
 namespace ringpost::net {
 
 Stream::~Stream() {
-  check(fd_ < 0, "a stream died before it was closed");
+  check(fd_ < 0 || reactor_.ready().abandoned(), "a stream died before it was closed");
 }
 
 void Stream::write(std::string bytes) {

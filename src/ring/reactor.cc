@@ -48,6 +48,9 @@ void Reactor::run(Task<void> task) {
   run_ready();
   while (gate.running() > 0) {
     poll(std::chrono::hours(1));
+    if (ready_.abandoned()) {
+      return;
+    }
     run_ready();
   }
 }
@@ -55,6 +58,7 @@ void Reactor::run(Task<void> task) {
 void Reactor::run_ready() {
   // Bounded, so that completions and timers get their turn; enough for many hops of many mails.
   constexpr int most = 16'384;
+  sleeping_.store(false, std::memory_order_relaxed);
   for (int count = 0; count < most && !ready_.empty(); ++count) {
     ready_.resume_next();
   }
@@ -79,8 +83,9 @@ void Reactor::poll(Duration longest) {
     }
   }
   const bool may_sleep = timeout > Duration::zero();
+  // It counts as asleep until something runs: a simulated kernel returns at once and turns the
+  // reactor again when there is something to reap.
   const int error = kernel_.enter(may_sleep ? 1 : 0, timeout);
-  sleeping_.store(false, std::memory_order_relaxed);
   check(error >= 0 || error == -EINTR || error == -EAGAIN || error == -EBUSY,
         "io_uring_enter failed");
   clocks_ = kernel_.clocks();

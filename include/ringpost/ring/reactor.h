@@ -96,6 +96,10 @@ class Reactor {
   // Turns until `task` has ended.
   void run(Task<void> task);
 
+  // The simulated kernel has crashed and forgotten every operation: from now on coroutines may only
+  // be destroyed, and the reactor must not be turned again.
+  void abandon() { ready_.abandon(); }
+
   // Makes the reactor end its sleep. Thread-safe; cheap when it does not sleep.
   void wake();
   void set_inbox(Inbox* inbox) { inbox_ = inbox; }

@@ -26,6 +26,10 @@ class ReadyQueue {
     coroutine.resume();
   }
 
+  // After a simulated crash: nothing will ever be resumed, all that waits may be destroyed.
+  void abandon() { abandoned_ = true; }
+  [[nodiscard]] bool abandoned() const { return abandoned_; }
+
  private:
   // Bounded by the number of coroutines, which those who spawn them bound.
   void grow() {
@@ -39,6 +43,7 @@ class ReadyQueue {
   std::vector<std::coroutine_handle<>> ring_;
   std::size_t head_ = 0;
   std::size_t tail_ = 0;
+  bool abandoned_ = false;
 };
 
 }  // namespace ringpost::ring

@@ -10,11 +10,13 @@
 #include <utility>
 
 #include "ringpost/base/check.h"
+#include "ringpost/base/intrusive_list.h"
 #include "ringpost/ring/ready_queue.h"
 
 namespace ringpost::ring {
 
 class Gate;
+struct GateTag;
 
 class PromiseBase {
  public:
@@ -105,7 +107,7 @@ class TaskPromise : public PromiseBase {
 };
 
 template <>
-class TaskPromise<void> : public PromiseBase {
+class TaskPromise<void> : public PromiseBase, public ListHook<GateTag> {
  public:
   Task<void> get_return_object() noexcept {
     return Task<void>(std::coroutine_handle<TaskPromise>::from_promise(*this));
