@@ -116,7 +116,7 @@ std::unexpected<AskError> no_answer(int error) {
 }  // namespace
 
 std::expected<Reply, AskError> ask(const std::string& socket_path, const Command& command,
-                                    Duration timeout) {
+                                   Duration timeout) {
   const Socket socket;
   if (socket.descriptor() < 0) {
     return error_of(Kind::failed, fail_errno(errno, "cannot open a socket"));

@@ -99,8 +99,8 @@ int LinuxKernel::enable() {
   unsigned most_workers[2] = {4, 4};
   io_uring_register_iowq_max_workers(&queues_, most_workers);
   // liburing 2.3 declares io_uring_enable_rings() but does not export it.
-  return result_of(static_cast<int>(syscall(SYS_io_uring_register, queues_.ring_fd,
-                                            IORING_REGISTER_ENABLE_RINGS, nullptr, 0)));
+  return result_of(static_cast<int>(
+      syscall(SYS_io_uring_register, queues_.ring_fd, IORING_REGISTER_ENABLE_RINGS, nullptr, 0)));
 }
 
 int LinuxKernel::enter(unsigned wait_for, Duration timeout) {
@@ -187,6 +187,10 @@ int LinuxKernel::local_address(int fd, sockaddr_storage& address) {
 int LinuxKernel::peer_address(int fd, sockaddr_storage& address) {
   socklen_t length = sizeof(address);
   return result_of(getpeername(fd, reinterpret_cast<sockaddr*>(&address), &length));
+}
+
+int LinuxKernel::change_mode(const std::string& path, mode_t mode) {
+  return result_of(chmod(path.c_str(), mode));
 }
 
 int LinuxKernel::shutdown(int fd) {

@@ -46,6 +46,9 @@ using Answer = std::variant<ShardStatus, Queue, Groups, Explanation, MessageView
 // This shard's part. Of what lives on other shards: a Refusal "not_found".
 [[nodiscard]] Answer inspect(const ShardView& view, const Command& command);
 
+// Those with most to send, ready or deferred, come first; only `limit` of them stay.
+void keep_longest(Queue& queue, std::uint32_t limit);
+
 struct DaemonFacts {
   std::string version;
   std::int64_t pid = 0;

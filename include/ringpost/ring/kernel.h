@@ -10,6 +10,7 @@
 #include <liburing.h>
 #include <sys/socket.h>
 
+#include <cerrno>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -56,6 +57,8 @@ class Kernel {
   virtual int set_socket_option(int fd, int level, int name, int value) = 0;
   virtual int local_address(int fd, sockaddr_storage& address) = 0;
   virtual int peer_address(int fd, sockaddr_storage& address) = 0;
+  // Of a Unix socket's file. Kernels without a file system of their own have no such files.
+  virtual int change_mode(const std::string& /*path*/, mode_t /*mode*/) { return -ENOSYS; }
   virtual int shutdown(int fd) = 0;  // both directions
   virtual int close(int fd) = 0;
 

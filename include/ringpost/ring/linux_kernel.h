@@ -34,6 +34,7 @@ class LinuxKernel final : public Kernel {
   int set_socket_option(int fd, int level, int name, int value) override;
   int local_address(int fd, sockaddr_storage& address) override;
   int peer_address(int fd, sockaddr_storage& address) override;
+  int change_mode(const std::string& path, mode_t mode) override;
   int shutdown(int fd) override;
   int close(int fd) override;
   int make_directory(const std::string& path) override;

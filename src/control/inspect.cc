@@ -1,0 +1,147 @@
+#include "ringpost/control/inspect.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "ringpost/base/text.h"
+#include "ringpost/control/explain.h"
+#include "ringpost/control/show.h"
+#include "ringpost/queue/views.h"
+
+namespace ringpost::control {
+namespace {
+
+queue::Now now_of(const ShardView& view) {
+  return {view.reactor.now(), view.reactor.wall_now()};
+}
+
+// Calls `visit(queue)` for each group that lives here.
+template <class Visit>
+void for_each_group(const ShardView& view, Visit visit) {
+  for (const intake::LocalGroup& group : view.groups) {
+    if (group.queue != nullptr) {
+      visit(*group.queue);
+    }
+  }
+}
+
+ShardStatus status_of(const ShardView& view) {
+  ShardStatus status;
+  status.shard = view.shard;
+  status.messages_queued = view.messages.size();
+  for_each_group(view, [&](queue::QueueGroup& group) {
+    const queue::GroupView counts = queue::group_view(group, now_of(view));
+    status.ready += counts.ready;
+    status.deferred += counts.deferred;
+    status.held += counts.held;
+    status.in_flight += counts.in_flight;
+  });
+  status.connections_open = view.cache.open();
+  status.connections_idle = view.cache.idle();
+  status.accepted_total = view.intake.accepted_total();
+  const delivery::Counters& counters = view.ledger.counters();
+  status.delivered_total = counters.delivered;
+  status.deferred_total = counters.deferred;
+  status.bounced_total = counters.bounced;
+  status.expired_total = counters.expired;
+  status.in_doubt_total = counters.in_doubt;
+  const spool::SpoolCounters spool = view.spool.counters();
+  status.quarantined_total = spool.quarantined_total;
+  status.spool_live_bytes = spool.live_bytes;
+  status.spool_free_bytes = spool.free_bytes;
+  return status;
+}
+
+QueueLine line_of(const ShardView& view, const std::string& group, queue::DestinationView&& from) {
+  QueueLine line;
+  line.destination = std::move(from.destination);
+  line.group = group;
+  line.shard = view.shard;
+  line.ready = from.ready;
+  line.deferred = from.deferred;
+  line.held = from.held;
+  line.in_flight = from.in_flight;
+  line.oldest = from.oldest;
+  line.next_attempt = from.next_attempt;
+  line.connections_open = from.connections_open;
+  line.connections_idle = from.connections_idle;
+  if (from.last_error) {
+    const std::string status =
+        from.last_error->status.known() ? from.last_error->status.to_string() : std::string();
+    line.last_error = LastError{from.last_error->time, status, std::move(from.last_error->reply)};
+  }
+  return line;
+}
+
+bool nothing_there(const QueueLine& line) {
+  return line.ready + line.deferred + line.held + line.in_flight + line.connections_open == 0;
+}
+
+Answer queue_of(const ShardView& view, const QueueCommand& command) {
+  const auto named = [&](const intake::AssignedGroup& group) {
+    return group.settings.name == command.group;
+  };
+  if (!command.group.empty() && std::ranges::none_of(view.assignment.groups(), named)) {
+    return Refusal{404, "not_found", fmt::format("there is no queue group '{}'", command.group),
+                   "`ringpost group list` shows them"};
+  }
+  Queue queue;
+  for_each_group(view, [&](queue::QueueGroup& group) {
+    const std::string& name = group.settings().name;
+    if (!command.group.empty() && name != command.group) {
+      return;
+    }
+    for (queue::DestinationView& from : queue::destination_views(group, now_of(view))) {
+      if (!command.destination.empty() &&
+          !equals_ignoring_case(from.destination, command.destination)) {
+        continue;
+      }
+      QueueLine line = line_of(view, name, std::move(from));
+      if (!nothing_there(line)) {
+        queue.destinations.push_back(std::move(line));
+      }
+    }
+  });
+  keep_longest(queue, command.limit);
+  return queue;
+}
+
+Groups groups_of(const ShardView& view) {
+  Groups groups;
+  for_each_group(view, [&](queue::QueueGroup& group) {
+    const queue::GroupView from = queue::group_view(group, now_of(view));
+    GroupLine line;
+    line.group = from.group;
+    line.shard = view.shard;
+    line.runners = from.runners;
+    line.runners_busy = from.runners_busy;
+    line.ready = from.ready;
+    line.deferred = from.deferred;
+    line.held = from.held;
+    line.in_flight = from.in_flight;
+    line.delivered_total = group.delivered_total;
+    line.connections_opened_total = view.cache.opened_total(group);
+    groups.groups.push_back(std::move(line));
+  });
+  return groups;
+}
+
+struct Inspection {
+  const ShardView& view;
+
+  Answer operator()(const StatusCommand& /*command*/) const { return status_of(view); }
+  Answer operator()(const QueueCommand& command) const { return queue_of(view, command); }
+  Answer operator()(const GroupListCommand& /*command*/) const { return groups_of(view); }
+  Answer operator()(const ExplainCommand& command) const { return explain(view, command); }
+  Answer operator()(const ShowCommand& command) const { return show(view, command); }
+};
+
+}  // namespace
+
+Answer inspect(const ShardView& view, const Command& command) {
+  return std::visit(Inspection{view}, command);
+}
+
+}  // namespace ringpost::control

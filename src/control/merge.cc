@@ -1,0 +1,117 @@
+// The whole answer from every shard's part.
+#include <algorithm>
+#include <iterator>
+#include <optional>
+#include <tuple>
+#include <utility>
+
+#include "ringpost/base/check.h"
+#include "ringpost/control/inspect.h"
+#include "ringpost/control/show.h"
+
+namespace ringpost::control {
+namespace {
+
+constexpr std::string_view not_found = "not_found";
+
+// The parts of one kind, moved out.
+template <class Part>
+std::vector<Part> take_all(std::vector<Answer>& parts) {
+  std::vector<Part> taken;
+  for (Answer& part : parts) {
+    if (Part* const fitting = std::get_if<Part>(&part)) {
+      taken.push_back(std::move(*fitting));
+    }
+  }
+  return taken;
+}
+
+template <class Part>
+std::vector<Part> joined(std::vector<Part>&& into, std::vector<Part>&& more) {
+  std::ranges::move(more, std::back_inserter(into));
+  return std::move(into);
+}
+
+template <class Whole>
+Response whole(const Whole& answer) {
+  return {200, to_json(answer)};
+}
+
+Response refused(const Refusal& refusal) {
+  return {refusal.http_status, to_json(refusal)};
+}
+
+struct Merge {
+  std::vector<Answer>& parts;
+  const DaemonFacts& facts;
+
+  Response operator()(const StatusCommand& /*command*/) const {
+    Status status;
+    status.version = facts.version;
+    status.pid = facts.pid;
+    status.draining = facts.draining;
+    status.uptime_ms = facts.uptime_ms;
+    status.shards = take_all<ShardStatus>(parts);
+    std::ranges::sort(status.shards, {}, &ShardStatus::shard);
+    return whole(status);
+  }
+  Response operator()(const QueueCommand& command) const {
+    Queue queue;
+    for (Queue& part : take_all<Queue>(parts)) {
+      queue.destinations = joined(std::move(queue.destinations), std::move(part.destinations));
+      queue.truncated |= part.truncated;
+    }
+    keep_longest(queue, command.limit);
+    return whole(queue);
+  }
+  Response operator()(const GroupListCommand& /*command*/) const {
+    Groups groups;
+    for (Groups& part : take_all<Groups>(parts)) {
+      groups.groups = joined(std::move(groups.groups), std::move(part.groups));
+    }
+    std::ranges::sort(groups.groups, {}, &GroupLine::group);
+    return whole(groups);
+  }
+  Response operator()(const ExplainCommand& /*command*/) const {
+    return whole(take_all<Explanation>(parts).front());
+  }
+  Response operator()(const ShowCommand& /*command*/) const {
+    return whole(join(take_all<MessageView>(parts)));
+  }
+};
+
+}  // namespace
+
+void keep_longest(Queue& queue, std::uint32_t limit) {
+  const auto by_length = [](const QueueLine& a, const QueueLine& b) {
+    const auto length = [](const QueueLine& line) { return line.ready + line.deferred; };
+    return std::tuple(length(b), b.held, std::string_view(a.destination),
+                      std::string_view(a.group)) < std::tuple(length(a), a.held,
+                                                              std::string_view(b.destination),
+                                                              std::string_view(b.group));
+  };
+  std::ranges::sort(queue.destinations, by_length);
+  if (queue.destinations.size() > limit) {
+    queue.destinations.resize(limit);
+    queue.truncated = true;
+  }
+}
+
+Response merge(const Command& command, std::vector<Answer> parts, const DaemonFacts& facts) {
+  check(!parts.empty(), "an answer without parts");
+  const Refusal* refusal = nullptr;
+  bool answered = false;
+  for (const Answer& part : parts) {
+    const Refusal* const refused_part = std::get_if<Refusal>(&part);
+    answered |= refused_part == nullptr;
+    if (refused_part != nullptr && (refusal == nullptr || refusal->code == not_found)) {
+      refusal = refused_part;
+    }
+  }
+  if (!answered || (refusal != nullptr && refusal->code != not_found)) {
+    return refused(*refusal);
+  }
+  return std::visit(Merge{parts, facts}, command);
+}
+
+}  // namespace ringpost::control

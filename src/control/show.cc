@@ -1,0 +1,149 @@
+#include "ringpost/control/show.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+#include <string_view>
+#include <utility>
+
+#include "ringpost/base/check.h"
+#include "ringpost/delivery/places.h"
+#include "ringpost/queue/lane.h"
+#include "ringpost/queue/queue_group.h"
+
+namespace ringpost::control {
+namespace {
+
+// A part's number has eight bits for how often it was handed over.
+constexpr std::uint32_t most_hops = 255;
+constexpr std::string_view moved = "moved";
+
+struct Waiting {
+  std::string_view state;
+  std::optional<WallTime> next_attempt;
+};
+
+Waiting waiting_of(const queue::Entry& entry, const queue::Lane* lane, queue::Now now) {
+  switch (entry.state()) {
+    case queue::EntryState::ready:
+      if (lane != nullptr && lane->status().suspended(now.instant)) {
+        return {"deferred", now.wall_of(lane->status().until())};
+      }
+      if (entry.domain().route_state() == queue::RouteState::failed) {
+        return {"deferred", now.wall_of(entry.domain().route_until())};
+      }
+      return {"ready", std::nullopt};
+    case queue::EntryState::deferred:
+      return {"deferred", now.wall_of(entry.due())};
+    case queue::EntryState::held:
+      return {"held", std::nullopt};
+    case queue::EntryState::expired:
+    case queue::EntryState::in_flight:
+      break;
+  }
+  return {"in_flight", std::nullopt};
+}
+
+std::optional<LastError> error_of(const queue::QueuedRecipient& recipient) {
+  const queue::LastAttempt* const last = recipient.last_attempt();
+  if (last == nullptr) {
+    return std::nullopt;
+  }
+  LastError error;
+  if (last->time != WallTime()) {
+    error.time = last->time;
+  }
+  if (last->status.known()) {
+    error.status = last->status.to_string();
+  }
+  error.reply = last->reply;
+  return error;
+}
+
+MessageView::Recipient recipient_of(const ShardView& view, const queue::QueuedMessage& message,
+                                    const queue::QueuedRecipient& from) {
+  MessageView::Recipient recipient;
+  recipient.recipient = message.address_of(from);
+  recipient.part = message.part();
+  const std::uint32_t group = view.assignment.place(recipient.recipient).group;
+  recipient.group = view.assignment.groups()[group].settings.name;
+  recipient.shard = view.assignment.shard_of(group);
+  recipient.attempts = from.attempts;
+  recipient.last_error = error_of(from);
+  if (from.entry() == nullptr) {
+    const bool done = from.state() == queue::RecipientState::done && recipient.shard == view.shard;
+    recipient.state = done ? "done" : moved;
+    return recipient;
+  }
+  const queue::Lane* const lane = from.entry()->domain().lane();
+  if (lane != nullptr) {
+    recipient.destination = lane->destination().name();
+  }
+  const queue::Now now{view.reactor.now(), view.reactor.wall_now()};
+  const Waiting waiting = waiting_of(*from.entry(), lane, now);
+  recipient.state = waiting.state;
+  recipient.next_attempt = waiting.next_attempt;
+  return recipient;
+}
+
+MessageView view_of(const ShardView& view, const queue::QueuedMessage& from) {
+  MessageView message;
+  message.id = from.id().to_string();
+  message.arrived = from.arrived();
+  message.sender = from.sender();
+  message.size = from.size();
+  message.tenant = from.tenant();
+  message.job = from.job_name();
+  message.envid = from.envid();
+  for (const queue::QueuedRecipient& recipient : from.recipients()) {
+    message.recipients.push_back(recipient_of(view, from, recipient));
+  }
+  return message;
+}
+
+}  // namespace
+
+Answer show(const ShardView& view, const ShowCommand& command) {
+  const mail::MessageId id = mail::parse_message_id(command.id);
+  std::vector<MessageView> parts;
+  if (const queue::QueuedMessage* const whole = view.messages.find(id)) {
+    parts.push_back(view_of(view, *whole));
+  }
+  for (std::uint32_t hop = 1; hop <= most_hops; ++hop) {
+    const std::uint16_t part = delivery::part_number(hop, view.shard);
+    if (const queue::QueuedMessage* const taken = view.messages.find(id, part)) {
+      parts.push_back(view_of(view, *taken));
+    }
+  }
+  if (parts.empty()) {
+    return Refusal{404, "not_found", fmt::format("message {} is not in the queue", command.id),
+                   "it is done or never was here: the event log tells"};
+  }
+  return join(std::move(parts));
+}
+
+MessageView join(std::vector<MessageView> parts) {
+  check(!parts.empty(), "a message without parts");
+  std::set<std::string_view> owned;
+  for (const MessageView& part : parts) {
+    for (const MessageView::Recipient& recipient : part.recipients) {
+      if (recipient.state != moved) {
+        owned.insert(recipient.recipient);
+      }
+    }
+  }
+  std::vector<MessageView::Recipient> recipients;
+  for (const MessageView& part : parts) {
+    for (const MessageView::Recipient& recipient : part.recipients) {
+      if (recipient.state != moved || !owned.contains(recipient.recipient)) {
+        recipients.push_back(recipient);
+      }
+    }
+  }
+  MessageView whole = std::move(parts.front());
+  whole.recipients = std::move(recipients);
+  return whole;
+}
+
+}  // namespace ringpost::control
