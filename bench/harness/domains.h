@@ -20,6 +20,7 @@ class Domains {
   static Result<Domains> from_file(const std::string& path, std::uint64_t seed);
 
   [[nodiscard]] std::size_t size() const { return names_.size(); }
+  [[nodiscard]] const std::vector<std::string>& names() const { return names_; }
   [[nodiscard]] std::string_view of_recipient(std::uint64_t serial) const;
 
  private:

@@ -98,6 +98,10 @@ std::uint64_t host_number(std::string_view name, std::uint32_t destinations) {
   return destinations == 0 ? number : number % destinations;
 }
 
+std::string mail_host_of(std::string_view name, std::uint32_t destinations) {
+  return fmt::format("h{}{}", host_number(name, destinations), host_suffix);
+}
+
 void put_name(std::string& out, std::string_view name) {
   while (!name.empty()) {
     const std::size_t end = std::min(name.find('.'), name.size());
@@ -135,8 +139,7 @@ std::string answer_query(std::string_view query, std::uint32_t destinations) {
     put16(out, 4);
     put32(out, address_of(asked->name));
   } else if (asked->type == type_mx) {
-    const std::string host =
-        fmt::format("h{}{}", host_number(asked->name, destinations), host_suffix);
+    const std::string host = mail_host_of(asked->name, destinations);
     put_record_head(out, header_size, type_mx);
     put16(out, 2 + host.size() + 2);
     put16(out, 10);
@@ -147,6 +150,14 @@ std::string answer_query(std::string_view query, std::uint32_t destinations) {
     put32(out, address_of(host));
   }
   return out;
+}
+
+IpAddress mail_address_of(std::string_view domain, std::uint32_t destinations) {
+  const std::uint32_t address = address_of(mail_host_of(domain, destinations));
+  const std::array<std::uint8_t, 4> bytes = {
+      static_cast<std::uint8_t>(address >> 24), static_cast<std::uint8_t>(address >> 16),
+      static_cast<std::uint8_t>(address >> 8), static_cast<std::uint8_t>(address)};
+  return IpAddress::v4(bytes);
 }
 
 NameServer::~NameServer() {

@@ -23,6 +23,9 @@ namespace ringpost::bench {
 // host of its own. TTL one hour.
 [[nodiscard]] std::string answer_query(std::string_view query, std::uint32_t destinations);
 
+// Where the mail of `domain` goes by these answers.
+[[nodiscard]] IpAddress mail_address_of(std::string_view domain, std::uint32_t destinations);
+
 class NameServer {
  public:
   NameServer() = default;

@@ -28,11 +28,13 @@ Result<> RingThread::start(const ring::ReactorSettings& settings, Body body) {
   body_ = std::move(body);
   std::promise<Result<>> started;
   std::future<Result<>> answer = started.get_future();
-  thread_ = std::thread([this, settings, &started] { run(settings, started); });
+  thread_ = std::thread([this, settings, promise = std::move(started)]() mutable {
+    run(settings, std::move(promise));
+  });
   return answer.get();
 }
 
-void RingThread::run(const ring::ReactorSettings& settings, std::promise<Result<>>& started) {
+void RingThread::run(const ring::ReactorSettings& settings, std::promise<Result<>> started) {
   Result<std::unique_ptr<ring::LinuxKernel>> kernel = ring::LinuxKernel::create();
   if (!kernel) {
     started.set_value(std::unexpected(kernel.error()));

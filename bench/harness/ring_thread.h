@@ -62,7 +62,7 @@ class RingThread {
   [[nodiscard]] Duration cpu_time() const { return cpu_time_; }
 
  private:
-  void run(const ring::ReactorSettings& settings, std::promise<Result<>>& started);
+  void run(const ring::ReactorSettings& settings, std::promise<Result<>> started);
 
   Body body_;
   StopSignal stop_;

@@ -54,10 +54,4 @@ Signals::Event Signals::wait(Duration longest) {
   return Event::time_out;
 }
 
-void unblock_signals() {
-  const sigset_t set = watched();
-  ::sigprocmask(SIG_UNBLOCK, &set, nullptr);
-  ::signal(SIGPIPE, SIG_DFL);
-}
-
 }  // namespace ringpost::bench

@@ -24,7 +24,4 @@ class Signals {
   bool reads_input_ = false;
 };
 
-// In a child process, before it becomes another program.
-void unblock_signals();
-
 }  // namespace ringpost::bench
