@@ -10,8 +10,8 @@ namespace ringpost::intake {
 using delivery::content_location;
 using delivery::part_key;
 
-Intake::Intake(Room room, std::vector<LocalGroup> groups)
-    : room_(room), groups_(std::move(groups)), gate_(room.reactor.ready()) {}
+Intake::Intake(Room room, const std::vector<LocalGroup>& groups)
+    : room_(room), groups_(groups), gate_(room.reactor.ready()) {}
 
 std::uint32_t Intake::shard_of(std::string_view address) const {
   return room_.assignment.shard_of(room_.assignment.place(address).group);

@@ -64,14 +64,15 @@ Shard::Shard(ring::Kernel& kernel, PostOffice& post, ShardSettings settings)
       ledger_(reactor_, spool_, events_, messages_, ids_, number_),
       groups_(assignment_.groups().size()),
       links_(reactor_, post, number_),
-      intake_((make_groups(),
-               intake::Intake::Room{reactor_, assignment_, spool_, events_, messages_, ledger_,
-                                    links_, configuration_.config.spool.memory_budget, number_}),
+      intake_({reactor_, assignment_, spool_, events_, messages_, ledger_, links_,
+               configuration_.config.spool.memory_budget, number_},
               groups_),
       reports_(reactor_, spool_, ledger_, configuration_.config.identity.hostname),
       listener_(reactor_, intake_, ids_, configuration_.config),
       view_(make_view()),
-      gate_(reactor_.ready()) {}
+      gate_(reactor_.ready()) {
+  make_groups();
+}
 
 void Shard::make_groups() {
   const config::Config& config = configuration_.config;

@@ -40,8 +40,8 @@ class Intake {
     std::uint32_t shard;
   };
 
-  // `groups` by the assignment's numbers.
-  Intake(Room room, std::vector<LocalGroup> groups);
+  // `groups` by the assignment's numbers; outlives it, complete before the first message.
+  Intake(Room room, const std::vector<LocalGroup>& groups);
 
   // A new message, from wherever. Durable when it returns `accepted`.
   ring::Task<Verdict> accept(std::unique_ptr<mail::Message> message);
@@ -90,7 +90,7 @@ class Intake {
   ring::Task<bool> record_moved(const GivenPart& given);
 
   Room room_;
-  std::vector<LocalGroup> groups_;
+  const std::vector<LocalGroup>& groups_;
   std::uint64_t accepted_ = 0;
   // Parts that we took and that their giver may still ask for.
   std::map<spool::PartKey, spool::Location> unconfirmed_;
