@@ -144,6 +144,8 @@ TEST_F(Filing, ADomainThatTakesNoMailGivesItsEntriesAway) {
   EXPECT_FALSE(group().has_work());
   file("d@null.example");
   EXPECT_EQ(group().next_unresolved(), nullptr);  // remembered
+  pass_and_advance(5min);
+  EXPECT_EQ(group().next_unresolved(), domain);
 }
 
 TEST_F(Filing, AnOldRouteServesOnUntilTheNewOneIsThere) {

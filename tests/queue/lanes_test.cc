@@ -87,6 +87,25 @@ TEST_F(Lanes, ABlockedLaneIsNotForgottenWhenItsSiblingHasNoUseForTheSeat) {
   group().release(third, now_);
 }
 
+TEST_F(Lanes, NorWhenItsSiblingIsGoneAltogether) {
+  settings_.max_connections_per_destination = 1;
+  for (const char* tenant : {"t1", "t2", "t3"}) {
+    file((std::string("a@") + tenant + ".example").c_str());
+    LaneKey key = lane_key("provider");
+    key.hosts = {{tenant, 0, 25}};
+    group().assign(*group().next_unresolved(), key, never, now_);
+  }
+  Seat first = group().next_lane(now_);
+  EXPECT_FALSE(group().next_lane(now_));
+  finish(*group().next_entry(first, now_));
+  group().release(first, now_);  // calls t2 …
+  group().fail_route(*group().find_domain("t2.example"), now_.instant + 1h, now_);
+  Seat third = group().next_lane(now_);
+  ASSERT_TRUE(third);
+  EXPECT_EQ(third.lane->key().hosts[0].name, "t3");
+  group().release(third, now_);
+}
+
 TEST_F(Lanes, MoreConnectionsOnlyForABacklog) {
   file_many(9, "a@x.example");
   std::vector<Seat> seats = all_seats();
@@ -111,6 +130,23 @@ TEST_F(Lanes, OrWhenTheConnectionsThereAreDoNotGetOn) {
   ASSERT_NE(group().next_entry(helper, now_), nullptr);  // gets on: nobody else is needed
   group().release(helper, now_);
   group().release(stuck, now_);
+}
+
+TEST_F(Lanes, AMessageWhoseRunnerStillConnectsNeedsNoSecondOne) {
+  file_many(1, "a@x.example");
+  Seat connecting = group().next_lane(now_);
+  pass_and_advance(10s);
+  EXPECT_FALSE(group().next_lane(now_));
+  file_many(1, "a@x.example");
+  Seat other = group().next_lane(now_);
+  ASSERT_TRUE(other);
+  ASSERT_NE(group().next_entry(connecting, now_), nullptr);
+  group().release(other, now_);
+  pass_and_advance(2s);  // the one that has taken its message does not get on with it
+  other = group().next_lane(now_);
+  EXPECT_TRUE(other);
+  group().release(other, now_);
+  group().release(connecting, now_);
 }
 
 TEST_F(Lanes, ADeadLaneIsOneDeferralAndNobodyElsesTrouble) {
