@@ -51,12 +51,7 @@ std::uint32_t QueueGroup::finish(Entry& entry, std::span<const RecipientResult> 
     const RecipientResult& result = results[i];
     QueuedRecipient& recipient = message.recipients()[index];
     const std::uint32_t following = recipient.next_;
-    if (result.next != Next::again) {
-      recipient.attempts = static_cast<std::uint16_t>(std::min(recipient.attempts + 1, 0xffff));
-    }
-    if (result.next != Next::done || result.report_owed) {
-      note_failure(recipient, entry.flow_->domain, result, now);
-    }
+    note_result(recipient, entry.flow_->domain, result, now);
     switch (result.next) {
       case Next::done:
         recipient.done_ = true;
@@ -69,9 +64,8 @@ std::uint32_t QueueGroup::finish(Entry& entry, std::span<const RecipientResult> 
         append(*retry, index);
         break;
       case Next::retry_alone: {
-        recipient.alone = true;
         Entry& alone = *begin_entry(due);
-        alone.alone_ = true;
+        recipient.alone = alone.alone_ = true;
         append(alone, index);
         break;
       }
@@ -82,19 +76,22 @@ std::uint32_t QueueGroup::finish(Entry& entry, std::span<const RecipientResult> 
     }
     index = following;
   }
-  const std::uint32_t open = message.open_;
   while (!going_on.empty()) {
     enqueue(going_on.pop_front(), now);
   }
   if (unused != nullptr) {
     forget(*unused);
   }
-  return open;
+  return message.open_;
 }
 
-void QueueGroup::note_failure(QueuedRecipient& recipient, Domain& domain,
-                              const RecipientResult& result, Now now) {
-  if (result.reply.empty() && !result.status.known()) {
+void QueueGroup::note_result(QueuedRecipient& recipient, Domain& domain,
+                             const RecipientResult& result, Now now) {
+  if (result.next != Next::again) {
+    recipient.attempts = static_cast<std::uint16_t>(std::min(recipient.attempts + 1, 0xffff));
+  }
+  const bool failed = result.next != Next::done || result.report_owed;
+  if (!failed || (result.reply.empty() && !result.status.known())) {
     return;
   }
   recipient.remember(result.status, result.reply, now.wall);

@@ -188,8 +188,8 @@ class QueueGroup {
   void watch_expiry(Entry& entry, Now now);
 
   // outcomes.cc
-  static void note_failure(QueuedRecipient& recipient, Domain& domain,
-                           const RecipientResult& result, Now now);
+  static void note_result(QueuedRecipient& recipient, Domain& domain, const RecipientResult& result,
+                          Now now);
 
   // routes.cc
   Domain& domain_for(std::string_view name);
