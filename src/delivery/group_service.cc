@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "ringpost/base/check.h"
 #include "ringpost/delivery/fates.h"
 
 namespace ringpost::delivery {
@@ -32,13 +33,13 @@ void GroupService::start() {
 }
 
 ring::Task<void> GroupService::close() {
-  closing_ = true;
+  check(stopping(), "a group's service was closed before it was told to stop");
   work_.notify_all();
   co_await gate_.close();
 }
 
 ring::Task<void> GroupService::run() {
-  while (!closing_) {
+  while (!stopping()) {
     group_.advance(now());
     expire();
     while (looking_up_ < most_route_lookups) {
@@ -114,7 +115,7 @@ ring::Task<void> GroupService::run_runner(queue::Seat seat) {
   while (seat) {
     co_await serve(seat);
     group_.release(seat, now());
-    seat = closing_ ? queue::Seat() : group_.next_lane(now());
+    seat = stopping() ? queue::Seat() : group_.next_lane(now());
   }
   work_.notify_one();
 }
@@ -122,8 +123,8 @@ ring::Task<void> GroupService::run_runner(queue::Seat seat) {
 ring::Task<void> GroupService::serve(queue::Seat& seat) {
   queue::Lane& lane = *seat.lane;
   bool only_new = false;
-  while (!closing_) {
-    std::unique_ptr<Connection> connection = co_await connect(lane, only_new);
+  while (!stopping()) {
+    std::unique_ptr<Connection> connection = co_await connect(seat, only_new);
     if (connection == nullptr) {
       co_return;
     }
@@ -140,27 +141,29 @@ ring::Task<void> GroupService::serve(queue::Seat& seat) {
   }
 }
 
-ring::Task<std::unique_ptr<Connection>> GroupService::connect(queue::Lane& lane, bool only_new) {
+ring::Task<std::unique_ptr<Connection>> GroupService::connect(queue::Seat& seat, bool only_new) {
+  queue::Lane& lane = *seat.lane;
   if (!only_new) {
     std::unique_ptr<Connection> cached = room_.cache.take(group_, lane);
     if (cached != nullptr) {
       co_return cached;
     }
   }
-  MxWalk::Result opened = co_await room_.walk.open(group_, lane, false);
+  const bool never_failed = lane.status().state() == queue::HostStatus::State::up;
+  MxWalk::Result opened = co_await room_.walk.open(group_, lane, never_failed);
   group_.set_slow(lane, opened.slow, now());
   if (opened.connection == nullptr) {
-    lane_failed(lane, opened.trouble, opened.permanent);
+    lane_failed(seat, opened.trouble, opened.permanent);
   }
   co_return std::move(opened.connection);
 }
 
-void GroupService::lane_failed(queue::Lane& lane, const Trouble& trouble, bool permanent) {
+void GroupService::lane_failed(queue::Seat& seat, const Trouble& trouble, bool permanent) {
+  queue::Lane& lane = *seat.lane;
   if (!permanent) {
     group_.defer_lane(lane, trouble.status, trouble.text, std::nullopt, now());
     return;
   }
-  queue::Seat seat{&lane, true};
   const mail::Outcome outcome =
       failed_outcome(mail::OutcomeKind::bounced, trouble.status, trouble.text);
   while (room_.conversation.ledger.has_room()) {

@@ -156,6 +156,7 @@ void Intake::restore_recipients(queue::QueuedMessage& message,
                                 const spool::RecoveredMessage& recovered) {
   using State = spool::RecoveredRecipient::State;
   std::map<std::uint32_t, GivenPart> given;  // by part
+  Batches batches;
   auto known = recovered.recipients.begin();
   for (std::uint32_t index = 0; index < message.recipients().size(); ++index) {
     queue::QueuedRecipient& recipient = message.recipients()[index];
@@ -182,8 +183,10 @@ void Intake::restore_recipients(queue::QueuedMessage& message,
     if (history.attempts > 0) {
       recipient.remember(history.last.status, history.last.reply);
     }
-    file_one(message, index, history.attempts > 0 ? history.due : room_.reactor.wall_now());
+    add_to(batches, message.address_of(recipient),
+           history.attempts > 0 ? history.due : room_.reactor.wall_now(), index);
   }
+  file(message, batches);
   for (auto& [part, frozen] : given) {
     frozen.key = recovered.key;
     frozen.location = recovered.location;

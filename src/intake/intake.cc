@@ -67,9 +67,12 @@ ring::Task<Verdict> Intake::store(Message message, std::uint32_t part) {
   if (key.hop == 0) {
     tell_received(queued);
   }
-  for (std::uint32_t recipient = 0; recipient < queued.recipients().size(); ++recipient) {
-    file_one(queued, recipient, room_.reactor.wall_now());
+  Batches batches;
+  for (const queue::QueuedRecipient& recipient : queued.recipients()) {
+    add_to(batches, queued.address_of(recipient), room_.reactor.wall_now(),
+           queued.index_of(recipient));
   }
+  file(queued, batches);
   co_return Verdict::accepted;
 }
 
@@ -98,11 +101,14 @@ ring::Task<Verdict> Intake::store_and_give(Message message, std::vector<std::uin
   ++accepted_;
   queue::QueuedMessage& queued = enqueue(std::move(message), 0, appended.location);
   tell_received(queued);
-  for (std::uint32_t recipient = 0; recipient < parts.size(); ++recipient) {
-    if (parts[recipient] == 0) {
-      file_one(queued, recipient, room_.reactor.wall_now());
+  Batches batches;
+  for (const queue::QueuedRecipient& recipient : queued.recipients()) {
+    if (parts[queued.index_of(recipient)] == 0) {
+      add_to(batches, queued.address_of(recipient), room_.reactor.wall_now(),
+             queued.index_of(recipient));
     }
   }
+  file(queued, batches);
   for (auto& [shard, part] : given) {
     part.key = key;
     part.location = appended.location;
@@ -125,12 +131,19 @@ queue::QueuedMessage& Intake::enqueue(Message message, std::uint32_t part,
   return queued;
 }
 
-void Intake::file_one(queue::QueuedMessage& message, std::uint32_t recipient, WallTime due) {
-  const std::string_view address = message.address_of(message.recipients()[recipient]);
-  const LocalGroup& group = groups_[room_.assignment.place(address).group];
+void Intake::add_to(Batches& batches, std::string_view address, WallTime due,
+                    std::uint32_t recipient) {
+  batches[{room_.assignment.place(address).group, due}].push_back(recipient);
+}
+
+void Intake::file(queue::QueuedMessage& message, const Batches& batches) {
   const queue::Now now{room_.reactor.now(), room_.reactor.wall_now()};
-  group.queue->file(message, std::span(&recipient, 1), due, now);
-  group.service->notify();
+  for (const auto& [key, recipients] : batches) {
+    const auto& [number, due] = key;
+    const LocalGroup& group = groups_[number];
+    group.queue->file(message, recipients, due, now);
+    group.service->notify();
+  }
 }
 
 void Intake::tell_received(const queue::QueuedMessage& message) {

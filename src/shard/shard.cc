@@ -38,6 +38,8 @@ queue::GroupSettings group_settings(const config::Config& config, const config::
   settings.max_messages_per_connection = group.max_messages_per_connection;
   settings.max_recipients_per_transaction = group.max_recipients_per_transaction;
   settings.messages_per_second = group.rate_per_second;
+  settings.delivery = group.delivery == config::DeliveryMode::hold ? queue::DeliveryMode::hold
+                                                                   : queue::DeliveryMode::queue;
   settings.retry.first = config.retry.first;
   settings.retry.longest = config.retry.max;
   settings.retry.expiry = config.timeouts.queuereturn;
@@ -169,6 +171,9 @@ ring::Task<void> Shard::abort_at(Instant deadline) {
 
 ring::Task<void> Shard::drain(Instant deadline) {
   stopping_ = true;
+  for (delivery::GroupService& service : services_) {
+    service.notify();
+  }
   gate_.spawn(abort_at(deadline));
   co_await listener_.close(deadline);
   co_await meet(post_.listeners_closed);

@@ -114,7 +114,8 @@ Task<void> hold_all_buffers(Reactor& reactor, const Pair& pair, int& late) {
   const int sent = co_await reactor.send(pair.ends[1], std::string(80, 'x'));
   EXPECT_EQ(sent, 80);
   for (int i = 0; i < 4; ++i) {
-    held.push_back(co_await reactor.receive(pair.ends[0]));
+    Received received = co_await reactor.receive(pair.ends[0]);
+    held.push_back(std::move(received));
   }
   ReceiveOperation parked = reactor.receive(pair.ends[0]);
   co_await reactor.sleep(2ms);

@@ -25,9 +25,9 @@ class GroupService {
   GroupService(Room room, queue::QueueGroup& group, CacheLimits cache_limits);
 
   void start();
-  // Work was filed, or a limit has changed.
+  // Work was filed, a limit has changed, or `stopping` was set.
   void notify() { work_.notify_one(); }
-  // Waits for its runners, who finish what is under way once `stopping` is set.
+  // Once `stopping` is set: waits for its runners, who finish what is under way.
   ring::Task<void> close();
 
  private:
@@ -38,18 +38,18 @@ class GroupService {
   ring::Task<void> run_runner(queue::Seat seat);
   ring::Task<void> serve(queue::Seat& seat);
   // Null after a failure, which it has dealt with.
-  ring::Task<std::unique_ptr<Connection>> connect(queue::Lane& lane, bool only_new);
-  void lane_failed(queue::Lane& lane, const Trouble& trouble, bool permanent);
+  ring::Task<std::unique_ptr<Connection>> connect(queue::Seat& seat, bool only_new);
+  void lane_failed(queue::Seat& seat, const Trouble& trouble, bool permanent);
   void after(Conversation& conversation, Conversation::End end,
              std::unique_ptr<Connection> connection);
   [[nodiscard]] queue::Now now() const;
+  [[nodiscard]] bool stopping() const { return room_.conversation.stopping; }
 
   Room room_;
   queue::QueueGroup& group_;
   CacheLimits cache_limits_;
   ring::Reactor& reactor_;
   std::uint32_t looking_up_ = 0;
-  bool closing_ = false;
   ring::Event work_;
   ring::Gate gate_;
 };

@@ -7,6 +7,8 @@
 #include <map>
 #include <memory>
 #include <span>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "ringpost/delivery/group_service.h"
@@ -77,7 +79,10 @@ class Intake {
   ring::Task<Verdict> store(Message message, std::uint32_t part);
   ring::Task<Verdict> store_and_give(Message message, std::vector<std::uint32_t> shards);
   queue::QueuedMessage& enqueue(Message message, std::uint32_t part, spool::Location location);
-  void file_one(queue::QueuedMessage& message, std::uint32_t recipient, WallTime due);
+  // Recipients to be filed together: those of one queue group that are due at the same time.
+  using Batches = std::map<std::pair<std::uint32_t, WallTime>, std::vector<std::uint32_t>>;
+  void add_to(Batches& batches, std::string_view address, WallTime due, std::uint32_t recipient);
+  void file(queue::QueuedMessage& message, const Batches& batches);
   void tell_received(const queue::QueuedMessage& message);
   [[nodiscard]] std::uint32_t shard_of(std::string_view address) const;
   void restore_recipients(queue::QueuedMessage& message, const spool::RecoveredMessage& recovered);
