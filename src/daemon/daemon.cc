@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -13,6 +14,7 @@
 #include <utility>
 
 #include "ringpost/base/log.h"
+#include "ringpost/base/text.h"
 #include "ringpost/control/server.h"
 #include "ringpost/daemon/version.h"
 #include "ringpost/dns/resolv_conf.h"
@@ -33,6 +35,28 @@ std::vector<Endpoint> name_servers(const config::Config& config) {
   std::ifstream file("/etc/resolv.conf");
   const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
   return dns::parse_resolv_conf(text);
+}
+
+// A spool of more shards than there are now would leave mail where nobody looks.
+Result<> refuse_orphaned_shards(ring::Kernel& kernel, const config::Config& config) {
+  std::vector<std::string> names;
+  kernel.list_directory(config.spool.directory, names);
+  std::uint64_t written_by = 0;
+  for (const std::string& name : names) {
+    constexpr std::string_view prefix = "shard-";
+    if (name.starts_with(prefix)) {
+      const auto number = parse_number(std::string_view(name).substr(prefix.size()));
+      written_by = std::max(written_by, number ? *number + 1 : 0);
+    }
+  }
+  if (written_by <= config.shards.count) {
+    return {};
+  }
+  return fail(fmt::format("{} was written by {} shards, but shards.count is {}",
+                          config.spool.directory, written_by, config.shards.count),
+              fmt::format("start with shards.count = {}, or, once its queue is empty, remove the "
+                          "shard directories that are too many",
+                          written_by));
 }
 
 sigset_t watched_signals() {
@@ -97,7 +121,7 @@ Result<> Daemon::prepare() {
     workers_.push_back(std::move(worker));
   }
   started_ = workers_.front()->kernel->clocks().monotonic;
-  return {};
+  return refuse_orphaned_shards(*workers_.front()->kernel, config);
 }
 
 Result<> Daemon::open_listeners() {
