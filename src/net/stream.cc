@@ -39,7 +39,9 @@ void Stream::completed(int result) {
   }
   if (result != static_cast<int>(sending_length_)) {
     // MSG_WAITALL makes a short send an error whose errno the next call would have told.
-    error_ = result < 0 ? result : -EPIPE;
+    if (error_ == 0) {
+      error_ = result < 0 ? result : -EPIPE;
+    }
     queued_.clear();
   }
   send_next();

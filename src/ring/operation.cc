@@ -17,7 +17,10 @@ Operation::~Operation() {
     return;
   }
   if (slot_->state == OperationSlot::State::finished) {
+    Reactor& reactor = *slot_->reactor;
+    const std::uint32_t flags = slot_->flags;
     finish();
+    reactor.drop_buffer(flags);
     return;
   }
   slot_->abandoned = true;

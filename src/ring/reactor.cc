@@ -163,6 +163,10 @@ void Reactor::finish(OperationSlot& slot, int result, std::uint32_t flags) {
     buffers_.taken();
   }
   if (result == -ENOBUFS && !slot.cancel_sent) {
+    if (!buffers_.exhausted()) {
+      prepare_receive(slot);  // one came back in the meantime, perhaps the last to do so for long
+      return;
+    }
     slot.state = OperationSlot::State::starved;
     starved_.emplace_back(slot.index, slot.generation);
     return;
@@ -177,14 +181,18 @@ void Reactor::finish(OperationSlot& slot, int result, std::uint32_t flags) {
     slots_.give_back(slot);
     completion.completed(final_result);
   } else if (slot.abandoned) {
-    const bool has_buffer = (flags & IORING_CQE_F_BUFFER) != 0;
     slots_.give_back(slot);
-    if (has_buffer) {
-      buffers_.give_back(static_cast<std::uint16_t>(flags >> IORING_CQE_BUFFER_SHIFT));
-      buffer_returned();
-    }
+    drop_buffer(flags);
   } else if (slot.waiter) {
     slot.ready->push(slot.waiter);
+  }
+}
+
+// Of a completion that nobody asks for.
+void Reactor::drop_buffer(std::uint32_t flags) {
+  if ((flags & IORING_CQE_F_BUFFER) != 0) {
+    buffers_.give_back(static_cast<std::uint16_t>(flags >> IORING_CQE_BUFFER_SHIFT));
+    buffer_returned();
   }
 }
 

@@ -28,10 +28,10 @@ int SimHost::descriptors_open() const {
 // The lowest free number, as in POSIX, so that a stale one soon means something else.
 int SimHost::add_descriptor(Descriptor descriptor) {
   auto at = std::ranges::find(descriptors_, true, &Descriptor::empty);
+  if (static_cast<int>(at - descriptors_.begin()) + first_descriptor >= most_descriptors) {
+    return -EMFILE;
+  }
   if (at == descriptors_.end()) {
-    if (static_cast<int>(descriptors_.size()) + first_descriptor >= most_descriptors) {
-      return -EMFILE;
-    }
     at = descriptors_.emplace(at);
   }
   *at = std::move(descriptor);

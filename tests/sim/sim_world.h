@@ -1,17 +1,9 @@
 // A simulated world: hosts, the network between them, one clock, one seed. It turns every reactor
 // in one thread, in an order drawn from the seed; when none can go on it moves the clock to the
 // next thing that happens. The same seed gives the same run, to which trace() attests.
-//
-//   SimWorld world(seed);
-//   SimHost& host = world.add_host("relay", {address});
-//   SimKernel kernel(host);
-//   ring::Reactor reactor(kernel, settings);
-//   reactor.start();
-//   kernel.drive(reactor);               // from now on the world turns it
-//   world.run_until([&] { return done; }, 10min);
-//
-// A reactor that is run by hand (Reactor::run) waits in its kernel's enter(), which turns all
-// others.
+// To use it: add a host, put a SimProcess (a kernel and its reactor) on it, spawn coroutines there,
+// and run the world until a condition holds. A reactor that is run by hand (Reactor::run) waits in
+// its kernel's enter(), which turns all others.
 #pragma once
 
 #include <cstdint>

@@ -31,6 +31,7 @@ class BufferPool {
   }
   void give_back(std::uint16_t id);
   [[nodiscard]] unsigned outstanding() const { return outstanding_; }
+  [[nodiscard]] bool exhausted() const { return outstanding_ == count_; }
   // A completion carried buffer `id`.
   void taken() { ++outstanding_; }
   [[nodiscard]] std::size_t buffer_size() const { return buffer_size_; }

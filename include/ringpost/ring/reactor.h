@@ -149,6 +149,7 @@ class Reactor {
   void prepare_receive(OperationSlot& slot);
   void reap();
   void finish(OperationSlot& slot, int result, std::uint32_t flags);
+  void drop_buffer(std::uint32_t completion_flags);
   void buffer_returned();
   void run_ready();
   void poll(Duration longest);
