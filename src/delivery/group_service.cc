@@ -14,6 +14,8 @@ namespace {
 constexpr std::uint32_t most_route_lookups = 256;
 // How long a domain that takes no mail is left alone before it is looked up again.
 constexpr Duration refused_domain_pause = 5min;
+// When the ledger is full, what has expired waits so long.
+constexpr Duration pause_for_room = 100ms;
 
 }  // namespace
 
@@ -41,7 +43,7 @@ ring::Task<void> GroupService::close() {
 ring::Task<void> GroupService::run() {
   while (!stopping()) {
     group_.advance(now());
-    expire();
+    const bool all_expired = expire();
     while (looking_up_ < most_route_lookups) {
       queue::Domain* const domain = group_.next_unresolved();
       if (domain == nullptr) {
@@ -53,16 +55,16 @@ ring::Task<void> GroupService::run() {
     while (queue::Seat seat = group_.next_lane(now())) {
       gate_.spawn(run_runner(seat));
     }
-    co_await work_.wait_until(reactor_.timers(), group_.next_due());
+    const Instant next = all_expired ? group_.next_due() : reactor_.now() + pause_for_room;
+    co_await work_.wait_until(reactor_.timers(), next);
   }
 }
 
-void GroupService::expire() {
-  // As many as the ledger has room for; it notifies nobody, so the rest waits for the next turn.
+bool GroupService::expire() {
   while (room_.conversation.ledger.has_room()) {
     queue::Entry* const entry = group_.next_expired();
     if (entry == nullptr) {
-      return;
+      return true;
     }
     queue::Lane* const lane = entry->domain().lane();
     const std::string destination =
@@ -70,6 +72,7 @@ void GroupService::expire() {
     room_.conversation.ledger.settle(group_, *entry, fates_for_all(*entry, expired_outcome(*entry)),
                                      Attempt(destination, reactor_.now()));
   }
+  return false;
 }
 
 // --- routes --------------------------------------------------------------------------------------

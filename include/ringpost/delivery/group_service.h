@@ -32,7 +32,8 @@ class GroupService {
 
  private:
   ring::Task<void> run();
-  void expire();
+  // False: the ledger has no room for the rest.
+  bool expire();
   ring::Task<void> find_route(queue::Domain& domain);
   void bounce_domain(queue::Domain& domain, const Routes::Answer& answer);
   ring::Task<void> run_runner(queue::Seat seat);
