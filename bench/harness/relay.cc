@@ -177,7 +177,7 @@ Result<> RelayRun::start_source() {
 }
 
 Result<> RelayRun::measure() {
-  cpu_before_ = cpu_time_of(tree_of(system_->pid()));
+  cpu_before_ = cpu_after_ = cpu_time_of(tree_of(system_->pid()));
   started_ = last_progress_ = clock_now();
   if (Result<> started = start_source(); !started) {
     return started;
@@ -194,7 +194,6 @@ Result<> RelayRun::measure() {
     signals_.wait(settle);
   }
   sample();
-  cpu_after_ = cpu_time_of(tree_of(system_->pid()));
   if (system_->running()) {
     run_at_end();
   }
@@ -224,7 +223,7 @@ bool RelayRun::look(Progress& progress) {
     source_ended_ = now;
   }
   if (!system_->running()) {
-    failure_ = fmt::format("the system under test has ended: {}",
+    failure_ = fmt::format("the system under test has ended with {}: {}", system_->status(),
                            last_lines(directory_->path() + "/stderr.log"));
     return false;
   }
@@ -237,7 +236,9 @@ bool RelayRun::look(Progress& progress) {
 }
 
 void RelayRun::sample() {
-  peak_pss_ = std::max(peak_pss_, pss_of(tree_of(system_->pid())));
+  const std::vector<pid_t> processes = tree_of(system_->pid());
+  peak_pss_ = std::max(peak_pss_, pss_of(processes));
+  cpu_after_ = std::max(cpu_after_, cpu_time_of(processes));
 }
 
 void RelayRun::run_at_end() {
@@ -279,7 +280,9 @@ RelayResult RelayRun::result() {
   result.sink_cpu_us_per_message = per_message_us(sink_.cpu_time() + names_.cpu_time());
   result.file_system = file_system_;
   result.disk_sync_us_p50 = disk_sync_us_;
-  if (seconds_of(source_.cpu_time()) > busy * result.inject_seconds) {
+  if (result.messages_arrived == 0) {
+    result.bottleneck = {};
+  } else if (seconds_of(source_.cpu_time()) > busy * result.inject_seconds) {
     result.bottleneck = "source";
   } else if (seconds_of(sink_.cpu_time()) > busy * result.seconds) {
     result.bottleneck = "sink";

@@ -33,6 +33,8 @@ class SystemUnderTest {
 
   [[nodiscard]] const Endpoint& smtp() const { return smtp_; }
   [[nodiscard]] bool running() { return process_.running(); }
+  // Its exit status, 128 + signal; -1 while it runs.
+  [[nodiscard]] int status() { return process_.wait(Duration::zero()).value_or(-1); }
   [[nodiscard]] pid_t pid() const { return process_.pid(); }
   // What --at-end finds in its environment.
   [[nodiscard]] const std::vector<std::string>& environment() const { return environment_; }
