@@ -268,6 +268,12 @@ ring::Task<bool> Recovery::read_sealed(SegmentFile& file, std::uint64_t number,
 
 ring::Task<void> Recovery::read_whole(SegmentFile& file, std::uint64_t number,
                                       SegmentContents& contents, Bytes& bytes) {
+  // A daemon that was killed may leave writes behind that are not durable yet. What is read here is
+  // relied on from now on, so it must not vanish in a power cut that comes next.
+  const int error = co_await reactor_.sync(file.fd, true);
+  if (error < 0) {
+    log::error("{} could not be synced before it was read: errno {}", file.path, -error);
+  }
   bytes.image = co_await read_image(reactor_, file.fd, file.size);
   contents.damaged += bytes.image.unreadable;
   if (bytes.image.bytes.size() <= SegmentHeader::area) {

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <cerrno>
 #include <filesystem>
 #include <utility>
 
@@ -42,13 +43,14 @@ ring::Task<Result<>> Spool::prepare_directory() {
     co_return fail_errno(made, fmt::format("{} cannot be made", settings_.directory),
                          "make its parent belong to Ringpost's user, or set spool.directory");
   }
-  std::string parent = std::filesystem::path(settings_.directory).parent_path();
-  if (parent.empty()) {
-    parent = ".";
-  }
-  int error = co_await sync_directory(reactor_, parent);
-  if (error == 0) {
-    error = co_await sync_directory(reactor_, settings_.directory);
+  int error = co_await sync_directory(reactor_, settings_.directory);
+  // Any of those above may be new as well. One that we may not even read is not.
+  std::filesystem::path above = settings_.directory;
+  while (error == 0 && above.has_relative_path()) {
+    above = above.parent_path();
+    const std::string path = above.empty() ? "." : above.string();
+    error = co_await sync_directory(reactor_, path);
+    error = error == -EACCES ? 0 : error;
   }
   if (error < 0) {
     co_return fail_errno(error, fmt::format("{} cannot be synced", settings_.directory));
