@@ -44,7 +44,14 @@ ring::Task<int> write_durably(ring::Reactor& reactor, int fd, std::string_view b
 ring::Task<int> write_header(ring::Reactor& reactor, int fd, SegmentHeader header) {
   const std::string area = encode(header);
   const AlignedBuffer aligned(area);
-  co_return co_await write_durably(reactor, fd, aligned.view(), 0);
+  const std::string_view first = aligned.view().substr(0, block_size);
+  const std::string_view second = aligned.view().substr(block_size);
+  // One after the other, so that a power cut can tear one of them only.
+  const int error = co_await write_durably(reactor, fd, first, 0);
+  if (error != 0) {
+    co_return error;
+  }
+  co_return co_await write_durably(reactor, fd, second, block_size);
 }
 
 ring::Task<int> read_blocks(ring::Reactor& reactor, int fd, AlignedBuffer& into,
