@@ -13,6 +13,9 @@ namespace {
 
 constexpr mode_t log_mode = 0640;
 constexpr Duration pause_after_error = 1s;
+// A write costs a switch to a kernel thread and back, whatever its size: under load lines gather
+// for this long. A lone line leaves at once.
+constexpr Duration shortest_interval = 2ms;
 
 }  // namespace
 
@@ -78,6 +81,10 @@ ring::Task<void> EventWriter::run() {
       co_await work_.wait();
       continue;
     }
+    if (reactor_.now() < next_batch_ && !closing_) {
+      co_await reactor_.sleep(next_batch_ - reactor_.now());
+    }
+    next_batch_ = reactor_.now() + shortest_interval;
     std::swap(pending_, writing_);
     pending_.clear();
     co_await write_batch();

@@ -67,13 +67,25 @@ ring::Task<Verdict> Intake::store(Message message, std::uint32_t part) {
   if (key.hop == 0) {
     tell_received(queued);
   }
-  Batches batches;
-  for (const queue::QueuedRecipient& recipient : queued.recipients()) {
-    add_to(batches, queued.address_of(recipient), room_.reactor.wall_now(),
-           queued.index_of(recipient));
-  }
-  file(queued, batches);
+  file_all(queued);
   co_return Verdict::accepted;
+}
+
+void Intake::file_all(queue::QueuedMessage& message) {
+  const WallTime due = room_.reactor.wall_now();
+  if (message.recipients().size() == 1) {  // nearly every newsletter
+    const std::uint32_t only = 0;
+    const std::string_view address = message.address_of(message.recipients().front());
+    const LocalGroup& group = groups_[room_.assignment.place(address).group];
+    group.queue->file(message, std::span(&only, 1), due, {room_.reactor.now(), due});
+    group.service->notify();
+    return;
+  }
+  Batches batches;
+  for (const queue::QueuedRecipient& recipient : message.recipients()) {
+    add_to(batches, message.address_of(recipient), due, message.index_of(recipient));
+  }
+  file(message, batches);
 }
 
 ring::Task<Verdict> Intake::store_and_give(Message message, std::vector<std::uint32_t> shards) {

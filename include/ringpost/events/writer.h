@@ -51,6 +51,7 @@ class EventWriter {
   bool closing_ = false;
   bool complained_ = false;
   Instant give_up_ = never;
+  Instant next_batch_;
   ring::Event work_;
   ring::Event progress_;
   ring::Gate gate_;

@@ -79,6 +79,8 @@ class Intake {
   ring::Task<Verdict> store(Message message, std::uint32_t part);
   ring::Task<Verdict> store_and_give(Message message, std::vector<std::uint32_t> shards);
   queue::QueuedMessage& enqueue(Message message, std::uint32_t part, spool::Location location);
+  // All recipients, for now.
+  void file_all(queue::QueuedMessage& message);
   // Recipients to be filed together: those of one queue group that are due at the same time.
   using Batches = std::map<std::pair<std::uint32_t, WallTime>, std::vector<std::uint32_t>>;
   void add_to(Batches& batches, std::string_view address, WallTime due, std::uint32_t recipient);
