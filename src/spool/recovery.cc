@@ -126,6 +126,12 @@ ring::Task<Result<>> Recovery::identify(std::unique_ptr<SegmentFile> file) {
     // A file that is too short was being made when the daemon died.
     if (whole && header->size == supply_.segment_size()) {
       file->size = header->size;
+      // That it is free is relied on from now on: it must not be taken back by a power cut after
+      // a kill that came before the header was durable.
+      const int error = co_await reactor_.sync(file->fd, true);
+      if (error < 0) {
+        co_return fail_errno(error, fmt::format("{} cannot be synced", file->path));
+      }
       supply_.add_free(std::move(file));
     } else {
       co_await discard(std::move(file));

@@ -28,10 +28,10 @@ Result<> check_settings(const SpoolSettings& settings) {
 Spool::Spool(ring::Reactor& reactor, SpoolSettings settings)
     : reactor_(reactor),
       settings_(std::move(settings)),
-      gate_(reactor.ready()),
       queue_(settings_.segment_size),
       supply_(reactor, settings_.directory, settings_.segment_size, settings_.minimum_free),
-      commit_(reactor, gate_, queue_, supply_, table_, files_) {}
+      commit_(reactor, gate_, queue_, supply_, table_, files_),
+      gate_(reactor.ready()) {}
 
 ring::Task<Result<>> Spool::prepare_directory() {
   const Result<> settings = check_settings(settings_);

@@ -105,7 +105,6 @@ class Spool {
 
   ring::Reactor& reactor_;
   SpoolSettings settings_;
-  ring::Gate gate_;
   SegmentTable table_;
   SegmentFiles files_;
   CommitQueue queue_;
@@ -114,6 +113,7 @@ class Spool {
   std::string scratch_;  // the head of the record that is being appended
   std::uint64_t quarantined_ = 0;
   bool stopping_ = false;
+  ring::Gate gate_;  // last, so that its coroutines never outlive what they use
 };
 
 }  // namespace ringpost::spool
