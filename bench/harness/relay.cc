@@ -266,7 +266,9 @@ RelayResult RelayRun::result() {
   };
   const Instant last = std::max(arrivals_.last_arrival(), started_ + 1ms);
   result.seconds = seconds_of(last - started_);
-  result.inject_seconds = seconds_of(std::max(source_ended_, started_ + 1ms) - started_);
+  // An interrupted source had not ended.
+  const Instant source_ended = source_ended_ == Instant{} ? last : source_ended_;
+  result.inject_seconds = seconds_of(std::max(source_ended, started_ + 1ms) - started_);
   result.cpu_us_per_message = per_message_us(cpu_after_ - cpu_before_);
   result.refused =
       workload_.counters().refused.value() + workload_.counters().unacknowledged.value();
