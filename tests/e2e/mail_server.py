@@ -21,6 +21,8 @@ class MailServer:
         outer = self
 
         class Handler(socketserver.StreamRequestHandler):
+            disable_nagle_algorithm = True
+
             def handle(self):
                 try:
                     _Session(outer, self.rfile, self.connection).run()
