@@ -124,7 +124,7 @@ void SimFile::power_cut(Random& random) {
 
 void SimFile::rot(std::uint64_t offset, unsigned bit) {
   check(offset < bytes_.size(), "there is nothing to rot");
-  bytes_[offset] = static_cast<char>(bytes_[offset] ^ (1U << bit % 8));
+  bytes_[offset] = static_cast<char>(bytes_[offset] ^ static_cast<char>(1U << bit % 8));
 }
 
 }  // namespace ringpost::sim
