@@ -61,6 +61,15 @@ std::optional<LastError> error_of(const queue::QueuedRecipient& recipient) {
   return error;
 }
 
+std::optional<LastError> error_of(const queue::Destination& destination) {
+  const queue::LastError* const last = destination.last_error();
+  if (last == nullptr) {
+    return std::nullopt;
+  }
+  const std::string status = last->status.known() ? last->status.to_string() : std::string();
+  return LastError{last->time, status, last->reply};
+}
+
 MessageView::Recipient recipient_of(const ShardView& view, const queue::QueuedMessage& message,
                                     const queue::QueuedRecipient& from) {
   MessageView::Recipient recipient;
@@ -81,6 +90,9 @@ MessageView::Recipient recipient_of(const ShardView& view, const queue::QueuedMe
     recipient.destination = lane->destination().name();
   }
   const queue::Now now{view.reactor.now(), view.reactor.wall_now()};
+  if (!recipient.last_error && lane != nullptr && lane->status().suspended(now.instant)) {
+    recipient.last_error = error_of(lane->destination());
+  }
   const Waiting waiting = waiting_of(*from.entry(), lane, now);
   recipient.state = waiting.state;
   recipient.next_attempt = waiting.next_attempt;

@@ -15,6 +15,8 @@ namespace {
 constexpr std::size_t flight_bytes = std::size_t{128} << 10;
 // A server that does not answer an overlapped MAIL by then does not bear overlap.
 constexpr Duration overlap_patience = 30s;
+// Nothing wakes us when the last byte of a content leaves and the time for the dot's reply begins.
+constexpr Duration look_at_content = 1s;
 
 }  // namespace
 
@@ -66,8 +68,7 @@ ring::Task<Conversation::End> Conversation::run() {
   if (machine.must_close()) {
     co_return stale_ ? End::stale : End::broken;
   }
-  const std::uint32_t most = group_.settings().max_messages_per_connection;
-  co_return most != 0 && connection_.offered_total >= most ? End::used_up : End::reusable;
+  co_return used_up() ? End::used_up : End::reusable;
 }
 
 // --- offering ------------------------------------------------------------------------------------
@@ -80,12 +81,16 @@ bool Conversation::may_offer() const {
   if (!under_way_.empty() && under_way_.back().entry->alone()) {
     return false;
   }
-  const std::uint32_t most = group_.settings().max_messages_per_connection;
-  const std::uint64_t announced = connection_.capabilities().mail_max.value_or(0);
-  const std::uint32_t learnt = room_.hosts.of(connection_.peer().endpoint).messages_per_connection;
+  return !used_up();
+}
+
+// No message may follow on this connection. In the cache it would be taken for one of use.
+bool Conversation::used_up() const {
   const std::uint32_t offered = connection_.offered_total;
-  return (most == 0 || offered < most) && (announced == 0 || offered < announced) &&
-         (learnt == 0 || offered < learnt);
+  const auto reached = [offered](std::uint64_t most) { return most != 0 && offered >= most; };
+  return reached(group_.settings().max_messages_per_connection) ||
+         reached(connection_.capabilities().mail_max.value_or(0)) ||
+         reached(room_.hosts.of(connection_.peer().endpoint).messages_per_connection);
 }
 
 ring::Task<void> Conversation::offer_work() {
@@ -283,7 +288,10 @@ Instant Conversation::deadline() {
     awaited_since_ = room_.reactor.now();
     sent_at_deadline_ = connection_.stream().bytes_sent();
   }
-  return awaited_since_ + time_for(*unanswered);
+  const Instant last = awaited_since_ + time_for(*unanswered);
+  return unanswered->stage == smtp::Stage::content
+             ? std::min(last, room_.reactor.now() + look_at_content)
+             : last;
 }
 
 // Whether the stage that was waited for has really run out of time.
@@ -296,6 +304,9 @@ bool Conversation::timed_out() {
     return false;
   }
   if (unanswered != awaited_) {
+    return false;
+  }
+  if (unanswered && room_.reactor.now() < awaited_since_ + time_for(*unanswered)) {
     return false;
   }
   if (unanswered && unanswered->overlapped && unanswered->stage == smtp::Stage::mail) {

@@ -14,6 +14,8 @@ namespace {
 constexpr std::uint32_t most_route_lookups = 256;
 // How long a domain that takes no mail is left alone before it is looked up again.
 constexpr Duration refused_domain_pause = 5min;
+// After descriptors or ports ran out.
+constexpr Duration pause_for_resources = 1s;
 // When the ledger is full, what has expired waits so long.
 constexpr Duration pause_for_room = 100ms;
 
@@ -156,15 +158,20 @@ ring::Task<std::unique_ptr<Connection>> GroupService::connect(queue::Seat& seat,
   MxWalk::Result opened = co_await room_.walk.open(group_, lane, never_failed);
   group_.set_slow(lane, opened.slow, now());
   if (opened.connection == nullptr) {
-    lane_failed(seat, opened.trouble, opened.permanent);
+    lane_failed(seat, opened);
   }
   co_return std::move(opened.connection);
 }
 
-void GroupService::lane_failed(queue::Seat& seat, const Trouble& trouble, bool permanent) {
+void GroupService::lane_failed(queue::Seat& seat, const MxWalk::Result& opened) {
   queue::Lane& lane = *seat.lane;
-  if (!permanent) {
-    group_.defer_lane(lane, trouble.status, trouble.text, std::nullopt, now());
+  const Trouble& trouble = opened.trouble;
+  if (!opened.permanent) {
+    mail::EnhancedStatus status = trouble.status;
+    status.status_class = 4;  // what waits has not failed for good
+    const std::optional<Instant> until =
+        opened.own_fault ? std::optional(reactor_.now() + pause_for_resources) : std::nullopt;
+    group_.defer_lane(lane, status, trouble.text, until, now());
     return;
   }
   const mail::Outcome outcome =

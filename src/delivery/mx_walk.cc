@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <optional>
 #include <utility>
 
@@ -15,6 +16,14 @@ namespace {
 // RFC 3463: 4.4.1 no answer from host, 5.4.4 unable to route.
 constexpr mail::EnhancedStatus no_answer{4, 4, 1};
 constexpr mail::EnhancedStatus unable_to_route{5, 4, 4};
+// 4.3.1 mail system full.
+constexpr mail::EnhancedStatus system_full{4, 3, 1};
+
+// What the peer is not to blame for.
+bool lacks_resources(int result) {
+  return result == -EMFILE || result == -ENFILE || result == -ENOMEM || result == -ENOBUFS ||
+         result == -EADDRNOTAVAIL;
+}
 
 std::vector<queue::RouteHost> in_walking_order(const queue::LaneKey& lane, Random& random) {
   std::vector<dns::MxHost> order;
@@ -24,7 +33,10 @@ std::vector<queue::RouteHost> in_walking_order(const queue::LaneKey& lane, Rando
   dns::shuffle_equal_preferences(order, random);
   std::vector<queue::RouteHost> hosts;
   for (const dns::MxHost& next : order) {
-    const auto found = std::ranges::find(lane.hosts, next.name, &queue::RouteHost::name);
+    // By both: a static route may name one address twice, with different ports.
+    const auto found = std::ranges::find_if(lane.hosts, [&next](const queue::RouteHost& host) {
+      return host.preference == next.preference && host.name == next.name;
+    });
     hosts.push_back(*found);
   }
   return hosts;
@@ -91,6 +103,12 @@ ring::Task<void> MxWalk::try_address(Candidate candidate, queue::QueueGroup& gro
   const std::string where = fmt::format("{} [{}]", candidate.mx, candidate.endpoint.to_string());
   const int fd = co_await net::connect_to(reactor_, candidate.endpoint, std::nullopt,
                                           reactor_.now() + connect_timeout);
+  if (lacks_resources(fd)) {
+    result.own_fault = true;
+    result.trouble = {smtp::Stage::connect, system_full,
+                      fmt::format("cannot connect: {}", describe_network_error(fd))};
+    co_return;
+  }
   if (fd < 0) {
     result.slow |= fd == -ETIMEDOUT;
     result.trouble = {smtp::Stage::connect, no_answer,
@@ -130,7 +148,10 @@ ring::Task<MxWalk::Result> MxWalk::open(queue::QueueGroup& group, const queue::L
   Result result;
   result.trouble = candidates.trouble;
   if (candidates.usable.empty()) {
-    result.permanent = candidates.prohibited > 0 && !candidates.temporary;
+    // A route of the operator's whose host has no address is a mistake to be mended, no reason to
+    // return everybody's mail; an MX that has none is the domain's own word.
+    result.permanent =
+        lane.key().via == queue::RouteVia::dns && candidates.down.empty() && !candidates.temporary;
     co_return result;
   }
   for (const Candidate& candidate : candidates.usable) {
@@ -138,7 +159,7 @@ ring::Task<MxWalk::Result> MxWalk::open(queue::QueueGroup& group, const queue::L
       cache_.end_idle(lane.destination());
     }
     co_await try_address(candidate, group, lane, connect_timeout, result);
-    if (result.connection != nullptr || reactor_.now() >= all_connects) {
+    if (result.connection != nullptr || result.own_fault || reactor_.now() >= all_connects) {
       break;
     }
   }

@@ -98,7 +98,7 @@ ring::Task<void> Listener::serve(int fd) {
   smtp::ClientInfo client =
       describe_client(net::peer_endpoint(reactor_.kernel(), fd), config_.listener.relay_from);
   Session session(reactor_, intake_, fd, settings_, std::move(client), ids_,
-                  config_.timeouts.command);
+                  config_.timeouts.command, config_.timeouts.datablock);
   open_.push_back(session);
   co_await session.run();
 }

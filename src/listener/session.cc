@@ -27,12 +27,13 @@ std::string reply_to(intake::Verdict verdict, const mail::MessageId& id) {
 
 Session::Session(ring::Reactor& reactor, intake::Intake& intake, int fd,
                  const smtp::ServerSettings& settings, smtp::ClientInfo client,
-                 mail::IdSequence& ids, Duration command_timeout)
+                 mail::IdSequence& ids, Duration command_timeout, Duration block_timeout)
     : reactor_(reactor),
       intake_(intake),
       stream_(reactor, fd),
       machine_(settings, std::move(client), ids),
       command_timeout_(command_timeout),
+      block_timeout_(block_timeout),
       submissions_(reactor.ready()) {}
 
 void Session::flush() {
@@ -45,8 +46,11 @@ ring::Task<void> Session::run() {
   machine_.greet();
   flush();
   bool open = true;
+  std::uint64_t progress = machine_.progress();
+  Instant progressed = reactor_.now();
   while (open && !(shutting_down_ && !machine_.in_transaction())) {
-    receiving_.emplace(stream_.receive(reactor_.now() + command_timeout_));
+    const Duration patience = machine_.in_content() ? block_timeout_ : command_timeout_;
+    receiving_.emplace(stream_.receive(progressed + patience));
     const ring::Received received = co_await ring::ReceiveWait(*receiving_);
     receiving_.reset();
     if (received.result() == -ETIMEDOUT) {
@@ -60,6 +64,10 @@ ring::Task<void> Session::run() {
     flush();
     if (stream_.bytes_unsent() > most_unsent_bytes) {
       open = co_await stream_.sent_down_to(most_unsent_bytes, reactor_.now() + command_timeout_);
+    }
+    if (machine_.progress() != progress) {
+      progress = machine_.progress();
+      progressed = reactor_.now();
     }
   }
   if (shutting_down_ && !machine_.closing()) {

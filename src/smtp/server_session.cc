@@ -36,9 +36,11 @@ ServerSession::Progress ServerSession::feed(std::string_view bytes, WallTime now
     if (in_data_) {
       const ContentReader::Progress progress = content_.feed(bytes.substr(at));
       at += progress.consumed;
+      content_bytes_ += progress.consumed;
       if (!progress.done) {
         return {at, Step::need_more};
       }
+      ++commands_;
       if (end_of_data(now)) {
         return {at, Step::message};
       }
@@ -51,6 +53,7 @@ ServerSession::Progress ServerSession::feed(std::string_view bytes, WallTime now
     if (!line) {
       return {at, Step::need_more};
     }
+    ++commands_;
     run(*line, now);
   }
 }

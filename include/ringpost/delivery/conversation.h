@@ -59,6 +59,7 @@ class Conversation {
 
   ring::Task<void> offer_work();
   [[nodiscard]] bool may_offer() const;
+  [[nodiscard]] bool used_up() const;
   ring::Task<bool> load_content(UnderWay& under_way);
   bool refuse_for_obstacle(UnderWay& under_way);
   void offer(UnderWay under_way);

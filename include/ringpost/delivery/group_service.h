@@ -40,7 +40,7 @@ class GroupService {
   ring::Task<void> serve(queue::Seat& seat);
   // Null after a failure, which it has dealt with.
   ring::Task<std::unique_ptr<Connection>> connect(queue::Seat& seat, bool only_new);
-  void lane_failed(queue::Seat& seat, const Trouble& trouble, bool permanent);
+  void lane_failed(queue::Seat& seat, const MxWalk::Result& opened);
   void after(Conversation& conversation, Conversation::End end,
              std::unique_ptr<Connection> connection);
   [[nodiscard]] queue::Now now() const;

@@ -24,6 +24,7 @@ class MxWalk {
     Trouble trouble;
     bool permanent = false;  // no attempt can ever succeed: recipients bounce
     bool slow = false;       // an address did not answer in time
+    bool own_fault = false;  // descriptors, ports or memory ran out here: no host is to blame
   };
 
   // All of these outlive the walk.

@@ -23,7 +23,7 @@ class Session : public ListHook<SessionTag> {
  public:
   Session(ring::Reactor& reactor, intake::Intake& intake, int fd,
           const smtp::ServerSettings& settings, smtp::ClientInfo client, mail::IdSequence& ids,
-          Duration command_timeout);
+          Duration command_timeout, Duration block_timeout);
 
   // Until the client or the server ends it; then the connection is closed.
   ring::Task<void> run();
@@ -43,6 +43,7 @@ class Session : public ListHook<SessionTag> {
   net::Stream stream_;
   smtp::ServerSession machine_;
   Duration command_timeout_;
+  Duration block_timeout_;
   bool shutting_down_ = false;
   std::optional<ring::ReceiveOperation> receiving_;
   ring::Event completed_;

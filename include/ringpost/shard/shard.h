@@ -36,6 +36,7 @@ class Shard {
   [[nodiscard]] ring::Reactor& reactor() { return reactor_; }
   [[nodiscard]] intake::Intake& intake() { return intake_; }
   [[nodiscard]] Links& links() { return links_; }
+  [[nodiscard]] const control::ShardView& view() const { return view_; }
 
   // On the shard's thread, in this order.
   ring::Task<Result<>> recover();

@@ -73,8 +73,15 @@ class ServerSession {
   [[nodiscard]] bool closing() const { return closing_; }
   // A transaction is open: the client has said MAIL and its message is not complete.
   [[nodiscard]] bool in_transaction() const { return in_transaction_; }
+  // The client is in the middle of a content, not of a command.
+  [[nodiscard]] bool in_content() const { return in_data_; }
+  // Grows with each whole command and each block of content: a client for which it stands still is
+  // silent, however many bytes it lets drip.
+  [[nodiscard]] std::uint64_t progress() const { return commands_ + content_bytes_ / block_bytes; }
 
  private:
+  static constexpr std::uint64_t block_bytes = 4096;
+
   struct Pending {
     std::string reply;   // empty until complete()
     std::string behind;  // what was said after it
@@ -111,6 +118,8 @@ class ServerSession {
   bool message_ready_ = false;
   bool closing_ = false;
   unsigned errors_ = 0;
+  std::uint64_t commands_ = 0;  // and contents that ended
+  std::uint64_t content_bytes_ = 0;
   mail::Message message_;  // the transaction's, as far as it is known
   std::size_t declared_size_ = 0;
   std::size_t last_size_ = 0;           // what the last message took
