@@ -14,8 +14,8 @@ from ledgers import Verdict
 from ringpost import check
 
 # A crash may repeat what is in flight and the outcomes that await their commit: by design up to 1,000 of
-# those per shard. Here connections are few and commits quick; measured are 0 to 60 a kill.
-MOST_DUPLICATES_PER_KILL = 300
+# those per shard. Here connections are few; measured are 10 to 150 a kill, the most on a slow disk.
+MOST_DUPLICATES_PER_KILL = 500
 
 
 class StubbornServer:
@@ -166,8 +166,16 @@ def parts_deferrals_and_bounces_survive_kill_9(bench):
     check(bounced and late, "nothing bounced or nothing was deferred: the test tests less than it says")
     check(not verdict.both, f"delivered, and reported as bounced: {verdict}")
     judge(daemon, source, summary, verdict, kills + 1, recipients)
-    unreported = {entry[1] for entry in bounced} - reported(reports)
-    check(not unreported, f"{len(unreported)} bounces were never reported: {sorted(unreported)[:5]}")
+
+    # A report that is owed is not yet in the queue, so an empty queue does not mean all are out.
+    def unreported():
+        return {entry[1] for entry in bounced} - reported(reports)
+
+    try:
+        ringpost.wait_for("a report of each bounce", lambda: not unreported(), 30, pause=0.5)
+    except ringpost.Failure:
+        ringpost.fail(f"{len(unreported())} bounces were never reported: "
+                      f"{sorted(unreported())[:5]}; {daemon.totals()}")
     moved = {event["part"] for event in daemon.events("delivered")}
     check(any(part != 0 for part in moved), "no part was handed over")
     check(not reports.errors and not stubborn.server.errors,
