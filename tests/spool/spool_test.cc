@@ -200,7 +200,7 @@ TEST(SpoolTest, FileKeptAsideWhenDamaged) {
   ASSERT_TRUE(recovered);
   EXPECT_EQ(recovered->messages, 2);
   EXPECT_EQ(recovered->quarantined, 1);
-  for (const std::uint64_t id : {1, 3}) {
+  for (const std::uint64_t id : {1U, 3U}) {
     const Location location = second.messages().at(samples::key(id)).location;
     const Ticket done = second.spool().append(samples::delivered(samples::key(id)), location);
     second.spool().finished(location, done);
