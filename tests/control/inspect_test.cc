@@ -364,6 +364,10 @@ TEST_F(InspectTest, ExplainSaysThatTheDestinationIsSuspended) {
   const MessageView message = get<MessageView>(ShowCommand{mail::MessageId{4711}.to_string()});
   EXPECT_EQ(message.recipients[0].state, "deferred");
   EXPECT_EQ(message.recipients[0].next_attempt, now().wall + 60s);
+  // Nothing was tried with it, but this is why.
+  ASSERT_TRUE(message.recipients[0].last_error);
+  EXPECT_EQ(message.recipients[0].last_error->reply, "connection refused");
+  EXPECT_EQ(message.recipients[0].last_error->status, "4.4.1");
 }
 
 TEST_F(InspectTest, ExplainSaysThatTheNextAttemptIsAwaited) {
