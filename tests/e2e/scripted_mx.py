@@ -34,12 +34,16 @@ class Connection:
         self.closed = None
         self.commands = []
         self.bytes_sent = 0
+        self.last_letter = None  # of which the dot was read, whatever was answered
 
     async def write(self, data):
         data = data.encode("latin-1") if isinstance(data, str) else data
         self.bytes_sent += len(data)
         self.writer.write(data)
         await self.writer.drain()
+
+    async def answer(self, reply):
+        await self.write(reply + "\r\n" if isinstance(reply, str) else reply)
 
     async def until_gone(self):
         while await self.reader.read(4096):
@@ -64,6 +68,10 @@ class MxHost:
         self.letters = []
         self.connections = []
         self.port = None
+
+    @staticmethod
+    async def pause():
+        await asyncio.sleep(0.02)
 
     def heal(self):
         self.sick = False
@@ -94,13 +102,17 @@ class MxHost:
             connection.closed = time.monotonic()
             writer.close()
 
-    async def _stage(self, connection, name, reply):
+    async def _decide(self, connection, name, reply):
         fault = self.faults.get(name) if self.sick else None
         if fault is not None:
             reply = await fault(connection)
             if reply is None:
                 raise Gone
-        await connection.write(reply + "\r\n" if isinstance(reply, str) else reply)
+        return reply
+
+    async def _stage(self, connection, name, usual):
+        reply = await self._decide(connection, name, usual)
+        await connection.answer(reply)
         return reply
 
     async def _talk(self, connection):
@@ -154,8 +166,10 @@ class MxHost:
             lines.append(line[1:] if line.startswith(b".") else line)
         letter = Letter(sender, recipients, b"".join(lines), connection.number)
         connection.last_letter = letter
-        if _positive(await self._stage(connection, "dot", "250 2.0.0 taken")):
-            self.letters.append(letter)
+        reply = await self._decide(connection, "dot", "250 2.0.0 taken")
+        if _positive(reply):
+            self.letters.append(letter)  # before anybody can have read the reply
+        await connection.answer(reply)
 
 
 def _path(line):
