@@ -2,11 +2,18 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <system_error>
 #include <utility>
 
 namespace ringpost::delivery {
+namespace {
+
+constexpr Duration grace_after_quit = 1s;
+
+}  // namespace
+
 std::string describe_network_error(int result) {
   if (result == 0) {
     return "the server closed the connection";
@@ -109,12 +116,13 @@ void Connection::start_transactions(smtp::Mode mode) {
 ring::Task<void> Connection::quit(Instant deadline) {
   stream_.write("QUIT\r\n");
   while (true) {
-    // Whatever it says, until it closes: what we would close first would keep our port waiting.
     const ring::Received bytes = co_await receive(deadline);
     received();
     if (bytes.result() <= 0) {
       break;
     }
+    // It has answered. Who closes first keeps the port for a while: let that be the server.
+    deadline = std::min(deadline, reactor_.now() + grace_after_quit);
   }
   co_await stream_.close();
 }

@@ -87,6 +87,8 @@ ring::Task<void> GroupService::find_route(queue::Domain& domain) {
       group_.assign(domain, answer.lane, answer.until, now());
       break;
     case dns::LookupStatus::temporary:
+      room_.conversation.ledger.tell_deferred(group_, domain.name(), answer.problem.status,
+                                              answer.problem.reason);
       group_.fail_route(domain, std::max(answer.until, reactor_.now() + 1s), now());
       break;
     case dns::LookupStatus::permanent:
@@ -172,6 +174,8 @@ void GroupService::lane_failed(queue::Seat& seat, const MxWalk::Result& opened) 
     const std::optional<Instant> until =
         opened.own_fault ? std::optional(reactor_.now() + pause_for_resources) : std::nullopt;
     group_.defer_lane(lane, status, trouble.text, until, now());
+    room_.conversation.ledger.tell_deferred(group_, lane.destination().name(), status,
+                                            trouble.text);
     return;
   }
   const mail::Outcome outcome =

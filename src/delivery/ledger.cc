@@ -125,6 +125,19 @@ void Ledger::tell(queue::QueueGroup& group, const queue::QueuedMessage& message,
   last_event_ = events_.append(event);
 }
 
+void Ledger::tell_deferred(const queue::QueueGroup& group, std::string_view destination,
+                           mail::EnhancedStatus status, std::string_view reply) {
+  events::Event event;
+  event.time = reactor_.wall_now();
+  event.kind = events::EventKind::deferred;
+  event.group = group.settings().name;
+  event.shard = shard_;
+  event.destination = destination;
+  event.reply = reply;
+  event.status = status;
+  events_.append(event);
+}
+
 void Ledger::settle(queue::QueueGroup& group, queue::Entry& entry, std::vector<Fate> fates,
                     const Attempt& attempt) {
   const queue::Now now{reactor_.now(), reactor_.wall_now()};

@@ -97,9 +97,13 @@ void append_line(std::string& out, const Event& event) {
   out.push_back('"');
   Line line(out);
   line.text("event", name_of(event.kind));
-  line.text("id", event.id.to_string());
-  line.number("part", std::optional(event.part));
-  line.text_or_empty("sender", event.sender);
+  if (event.id.value == 0) {
+    out += ",\"id\":null,\"part\":null,\"sender\":null";
+  } else {
+    line.text("id", event.id.to_string());
+    line.number("part", std::optional(event.part));
+    line.text_or_empty("sender", event.sender);
+  }
   line.text("recipient", event.recipient);
   line.text("group", event.group);
   line.number("shard", std::optional(event.shard));

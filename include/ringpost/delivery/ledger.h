@@ -83,6 +83,10 @@ class Ledger {
   void settle(queue::QueueGroup& group, queue::Entry& entry, std::vector<Fate> fates,
               const Attempt& attempt);
 
+  // All of a destination waits: one line, without id or recipient. Nobody's schedule advances.
+  void tell_deferred(const queue::QueueGroup& group, std::string_view destination,
+                     mail::EnhancedStatus status, std::string_view reply);
+
   [[nodiscard]] bool has_room() const { return uncommitted_ < most_uncommitted && !events_.full(); }
   // Waits for has_room().
   ring::Task<void> room();

@@ -30,7 +30,7 @@ enum class EventKind : std::uint8_t {
 [[nodiscard]] std::string_view name_of(EventKind kind);
 
 // Texts that are empty, numbers that are absent, stand as null. The sender is the exception: empty
-// is the null reverse-path, "".
+// is the null reverse-path, "". A line about a whole destination has no id, part and sender.
 struct Event {
   WallTime time;
   EventKind kind = EventKind::received;
