@@ -162,10 +162,15 @@ IpAddress mail_address_of(std::string_view domain, std::uint32_t destinations) {
 
 NameServer::~NameServer() {
   stop();
-  for (const int fd : {udp_, tcp_, wake_}) {
-    if (fd >= 0) {
-      ::close(fd);
+  close_sockets();
+}
+
+void NameServer::close_sockets() {
+  for (int* const fd : {&udp_, &tcp_, &wake_}) {
+    if (*fd >= 0) {
+      ::close(*fd);
     }
+    *fd = -1;
   }
 }
 
@@ -193,7 +198,13 @@ Result<> NameServer::open(const Endpoint& listen) {
 
 Result<> NameServer::start(const Endpoint& listen, std::uint32_t destinations) {
   destinations_ = destinations;
-  if (Result<> opened = open(listen); !opened) {
+  // The port that the system chose for UDP may be taken for TCP: then it chooses again.
+  Result<> opened = open(listen);
+  for (int tries = 1; tries < 20 && !opened && listen.port == 0; ++tries) {
+    close_sockets();
+    opened = open(listen);
+  }
+  if (!opened) {
     return opened;
   }
   thread_ = std::thread([this] {

@@ -49,6 +49,7 @@ class NameServer {
   };
 
   Result<> open(const Endpoint& listen);
+  void close_sockets();
   void serve();
   void answer_datagrams();
   void accept_client();
