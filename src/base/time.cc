@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <array>
-#include <iterator>
 #include <optional>
 
 #include "ringpost/base/text.h"
@@ -41,6 +40,13 @@ std::optional<std::int64_t> seconds_of(char unit) {
       return 1;
     default:
       return std::nullopt;
+  }
+}
+
+void put_digits(char* at, int count, unsigned number) {
+  while (count-- > 0) {
+    at[count] = static_cast<char>('0' + number % 10);
+    number /= 10;
   }
 }
 
@@ -108,14 +114,21 @@ std::string format_duration(Duration duration) {
   return text.empty() ? "0s" : text;
 }
 
+// Without fmt: every line of the event log has one.
 void append_rfc3339(std::string& out, WallTime time) {
   const auto day = std::chrono::floor<std::chrono::days>(time);
   const std::chrono::year_month_day date(day);
-  const std::chrono::hh_mm_ss clock(time - day);
-  fmt::format_to(std::back_inserter(out), "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z",
-                 static_cast<int>(date.year()), static_cast<unsigned>(date.month()),
-                 static_cast<unsigned>(date.day()), clock.hours().count(), clock.minutes().count(),
-                 clock.seconds().count(), clock.subseconds().count());
+  const auto ms = static_cast<unsigned>((time - day).count());
+  const auto year = static_cast<unsigned>(static_cast<int>(date.year()));
+  char text[] = "0000-00-00T00:00:00.000Z";
+  put_digits(text, 4, year);
+  put_digits(text + 5, 2, static_cast<unsigned>(date.month()));
+  put_digits(text + 8, 2, static_cast<unsigned>(date.day()));
+  put_digits(text + 11, 2, ms / 3'600'000);
+  put_digits(text + 14, 2, ms / 60'000 % 60);
+  put_digits(text + 17, 2, ms / 1'000 % 60);
+  put_digits(text + 20, 3, ms % 1'000);
+  out.append(text, sizeof(text) - 1);
 }
 
 std::string format_rfc3339(WallTime time) {
