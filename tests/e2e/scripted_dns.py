@@ -64,12 +64,19 @@ class NameServer:
 
     async def _start(self):
         loop = asyncio.get_running_loop()
-        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.bind(("127.0.0.1", 0))
+        for tries_left in reversed(range(20)):  # the port must be free for UDP and for TCP
+            self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            self.socket.bind(("127.0.0.1", 0))
+            self.port = self.socket.getsockname()[1]
+            try:
+                await asyncio.start_server(self._on_stream, "127.0.0.1", self.port)
+                break
+            except OSError:
+                self.socket.close()
+                if not tries_left:
+                    raise
         self.socket.setblocking(False)
-        self.port = self.socket.getsockname()[1]
         loop.add_reader(self.socket, self._on_datagram)
-        await asyncio.start_server(self._on_stream, "127.0.0.1", self.port)
 
     @property
     def override(self):
