@@ -16,7 +16,7 @@ trap 'rm -rf "$work"' EXIT
 say "== $messages newsletters of 5 KiB to 300 destinations of very different size"
 "$root/build/ringpost-bench" relay \
   --systems ringpost --ringpostd "$root/build/ringpostd" --spool "$work" \
-  --messages "$messages" --size 5K --destinations 300 --connections 40 \
+  --messages "$messages" --size 5K --destinations 300 --connections 100 \
   -O queue_group.default.max_messages_per_connection=0 \
   --at-end "'$root/tools/lib/demo_table.py' '$root/build/ringpost'"
 
