@@ -5,6 +5,12 @@
 #include <utility>
 
 namespace ringpost::delivery {
+namespace {
+
+// Whoever waits for room also looks for connections that have become idle.
+constexpr Duration look_again_after = 1s;
+
+}  // namespace
 
 void Connection::IdleTimer::expired() {
   cache->end(cache->remove_idle(*connection), true);
@@ -31,7 +37,23 @@ void ConnectionCache::adopt(Connection& connection, const queue::LaneKey& lane) 
   held_.push_back(connection);
   ++open_;
   ++counts_of(connection.group()).opened;
-  connection.group().connection_opened(connection.destination());
+}
+
+ring::Task<void> ConnectionCache::reserve(queue::QueueGroup& group,
+                                          queue::Destination& destination) {
+  // Who asks is one of as many runners as there may be connections. So if there is no room, some
+  // connection is idle or about to be closed.
+  const std::uint32_t most = group.settings().max_connections_per_destination;
+  while (destination.connections_open >= most) {
+    end_idle(destination);
+    co_await closed_.wait_until(reactor_.timers(), reactor_.now() + look_again_after);
+  }
+  group.connection_opened(destination);
+}
+
+void ConnectionCache::give_up(queue::QueueGroup& group, queue::Destination& destination) {
+  group.connection_closed(destination);
+  closed_.notify_all();
 }
 
 std::uint64_t ConnectionCache::opened_total(const queue::QueueGroup& group) const {
@@ -101,17 +123,16 @@ void ConnectionCache::end(std::unique_ptr<Connection> connection, bool politely)
   farewells_.spawn(farewell(std::move(connection), politely));
 }
 
-bool ConnectionCache::end_idle(const queue::Destination& destination) {
+void ConnectionCache::end_idle(const queue::Destination& destination) {
   if (destination.connections_idle == 0) {
-    return false;
+    return;
   }
   for (Connection& connection : by_idle_time_) {
     if (&connection.destination() == &destination) {
       end(remove_idle(connection), true);
-      return true;
+      return;
     }
   }
-  return false;
 }
 
 ring::Task<void> ConnectionCache::farewell(std::unique_ptr<Connection> connection, bool politely) {
@@ -124,6 +145,7 @@ ring::Task<void> ConnectionCache::farewell(std::unique_ptr<Connection> connectio
   }
   --open_;
   group.connection_closed(destination);
+  closed_.notify_all();
 }
 
 void ConnectionCache::abort_held() {

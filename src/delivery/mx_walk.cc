@@ -101,8 +101,12 @@ ring::Task<void> MxWalk::try_address(Candidate candidate, queue::QueueGroup& gro
                                      const queue::Lane& lane, Duration connect_timeout,
                                      Result& result) {
   const std::string where = fmt::format("{} [{}]", candidate.mx, candidate.endpoint.to_string());
+  co_await cache_.reserve(group, lane.destination());
   const int fd = co_await net::connect_to(reactor_, candidate.endpoint, std::nullopt,
                                           reactor_.now() + connect_timeout);
+  if (fd < 0) {
+    cache_.give_up(group, lane.destination());
+  }
   if (lacks_resources(fd)) {
     result.own_fault = true;
     result.trouble = {smtp::Stage::connect, system_full,
@@ -155,9 +159,6 @@ ring::Task<MxWalk::Result> MxWalk::open(queue::QueueGroup& group, const queue::L
     co_return result;
   }
   for (const Candidate& candidate : candidates.usable) {
-    if (lane.destination().connections_open >= group.settings().max_connections_per_destination) {
-      cache_.end_idle(lane.destination());
-    }
     co_await try_address(candidate, group, lane, connect_timeout, result);
     if (result.connection != nullptr || result.own_fault || reactor_.now() >= all_connects) {
       break;

@@ -176,9 +176,24 @@ void SimNetwork::answer_connect(const OperationPointer& operation, const SocketP
     ++opened_;
     std::erase_if(streams_, [](const auto& stream) { return stream.expired(); });
     streams_.push_back(client);
+    count_open(client->remote);
   }
   operation->kernel.complete(operation, result);
   client->pump_receives();
+}
+
+void SimNetwork::count_open(const Endpoint& endpoint) {
+  std::size_t open = 0;
+  for (const auto& weak : streams_) {
+    const SocketPointer stream = weak.lock();
+    open += stream && stream->has_descriptor_ && stream->remote == endpoint ? 1 : 0;
+  }
+  most_open_[endpoint] = std::max(most_open_[endpoint], open);
+}
+
+std::size_t SimNetwork::most_open(const Endpoint& endpoint) const {
+  const auto found = most_open_.find(endpoint);
+  return found == most_open_.end() ? 0 : found->second;
 }
 
 Instant SimNetwork::arrival(SimSocket& from, std::size_t bytes) {

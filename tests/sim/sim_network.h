@@ -61,6 +61,8 @@ class SimNetwork {
   void forget(const SimSocket& socket);
 
   [[nodiscard]] std::uint64_t connections_opened() const { return opened_; }
+  // The most connections to this endpoint that were open at once, as those saw it who opened them.
+  [[nodiscard]] std::size_t most_open(const Endpoint& endpoint) const;
 
  private:
   [[nodiscard]] Fate fate_of(const Endpoint& endpoint);
@@ -69,6 +71,7 @@ class SimNetwork {
   void bind_automatically(SimSocket& socket, const Endpoint& remote);
   void arrive_at_listener(const OperationPointer& operation, const SocketPointer& client);
   void answer_connect(const OperationPointer& operation, const SocketPointer& client, int result);
+  void count_open(const Endpoint& endpoint);
   Instant arrival(SimSocket& from, std::size_t bytes);
   [[nodiscard]] Path draw_path();
 
@@ -82,6 +85,7 @@ class SimNetwork {
   std::map<Endpoint, std::weak_ptr<SimSocket>> datagram_sockets_;
   std::map<Endpoint, DatagramService> services_;
   std::vector<std::weak_ptr<SimSocket>> streams_;  // clients' ends
+  std::map<Endpoint, std::size_t> most_open_;
   std::uint64_t opened_ = 0;
   std::uint16_t next_port_ = 32'768;
 };

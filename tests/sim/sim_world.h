@@ -47,6 +47,7 @@ class SimWorld {
   [[nodiscard]] SimClock& clock() { return clock_; }
   [[nodiscard]] Random& random() { return random_; }
   [[nodiscard]] SimNetwork& network() { return network_; }
+  [[nodiscard]] const SimNetwork& network() const { return network_; }
   [[nodiscard]] Trace& trace() { return trace_; }
   SimHost& add_host(std::string name, const std::vector<IpAddress>& addresses);
   // An address in a documentation or private range, for tests.

@@ -26,7 +26,12 @@ class ConnectionCache {
   // Keeps at most `most_idle` over all groups.
   ConnectionCache(ring::Reactor& reactor, std::uint32_t most_idle, Duration quit_timeout);
 
-  // Registers a new connection, which the caller holds, and counts it for its destination.
+  // Waits until one more connection to the destination may be opened, and counts it as open from
+  // now on. Idle ones make room; those that are being ended count until they are closed.
+  ring::Task<void> reserve(queue::QueueGroup& group, queue::Destination& destination);
+  // It could not be opened.
+  void give_up(queue::QueueGroup& group, queue::Destination& destination);
+  // Registers a new connection that was reserved, which the caller holds.
   void adopt(Connection& connection, const queue::LaneKey& lane);
   // An idle connection that serves this lane, or null. Those that their servers ended are dropped.
   std::unique_ptr<Connection> take(queue::QueueGroup& group, const queue::Lane& lane);
@@ -34,9 +39,6 @@ class ConnectionCache {
   void put(std::unique_ptr<Connection> connection, const CacheLimits& limits);
   // Ends it: with QUIT, or at once where nothing may be sent any more.
   void end(std::unique_ptr<Connection> connection, bool politely);
-  // Ends an idle connection to this destination, if there is one: makes room for another host's.
-  bool end_idle(const queue::Destination& destination);
-
   [[nodiscard]] std::size_t idle() const { return idle_.size(); }
   [[nodiscard]] std::size_t open() const { return open_; }
   [[nodiscard]] std::uint64_t opened_total(const queue::QueueGroup& group) const;
@@ -58,6 +60,8 @@ class ConnectionCache {
                             std::string_view host, std::uint16_t port);
   GroupCounts& counts_of(const queue::QueueGroup& group) { return counts_[group.settings().name]; }
   std::unique_ptr<Connection> remove_idle(Connection& connection);
+  // Ends an idle connection to this destination, if there is one.
+  void end_idle(const queue::Destination& destination);
   ring::Task<void> farewell(std::unique_ptr<Connection> connection, bool politely);
 
   ring::Reactor& reactor_;
@@ -69,6 +73,7 @@ class ConnectionCache {
   IntrusiveList<Connection, HeldTag> held_;
   std::map<std::string, GroupCounts> counts_;
   std::size_t open_ = 0;
+  ring::Event closed_;
   ring::Gate farewells_;
 };
 

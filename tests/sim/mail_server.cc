@@ -1,0 +1,298 @@
+#include "sim/mail_server.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "ringpost/net/socket.h"
+
+namespace ringpost::sim {
+namespace {
+
+std::string_view address_in(std::string_view line) {
+  const std::size_t open = line.find('<');
+  return line.substr(open + 1, line.find('>') - open - 1);
+}
+
+// RFC 5321 section 4.5.2.
+std::string without_dot_stuffing(std::string_view content) {
+  std::string plain;
+  bool line_start = true;
+  for (std::size_t at = 0; at < content.size(); ++at) {
+    if (!(line_start && content[at] == '.')) {
+      plain += content[at];
+    }
+    line_start = content[at] == '\n';
+  }
+  return plain;
+}
+
+}  // namespace
+
+// One connection's state: bytes in, replies out.
+struct MailServer::Session {
+  MailServer& server;
+  std::uint64_t number;
+  std::string pending = {};
+  std::string out = {};
+  bool greeted = false;  // with EHLO or HELO
+  bool in_mail = false;
+  bool in_content = false;
+  bool closing = false;  // after the replies are sent
+  bool dropping = false;
+  bool stalled = false;
+  bool overlapped = false;  // this MAIL came with the dot before it
+  bool next_overlaps = false;
+  unsigned messages = 0;
+  std::string sender = {};
+  std::vector<std::string> recipients = {};
+
+  void say(const std::string& reply) {
+    out += reply + "\r\n";
+    closing = closing || reply.starts_with("421");
+  }
+  void complain(const std::string& what) {
+    server.complaints += fmt::format("connection {}: {}\n", number, what);
+  }
+  [[nodiscard]] bool by_chance(double probability) const {
+    return chance(server.world_.random(), probability);
+  }
+
+  void feed(std::string_view bytes) {
+    pending += bytes;
+    while (!closing && !dropping && !stalled) {
+      const std::string_view end = in_content ? "\r\n.\r\n" : "\r\n";
+      if (in_content && pending.starts_with(".\r\n")) {
+        pending.erase(0, 3);
+        end_content({});
+        continue;
+      }
+      const std::size_t at = pending.find(end);
+      if (at == std::string::npos) {
+        return;
+      }
+      const std::string taken = pending.substr(0, at);
+      pending.erase(0, at + end.size());
+      if (in_content) {
+        end_content(taken + "\r\n");
+      } else {
+        command(taken);
+      }
+    }
+  }
+
+  void command(const std::string& line) {
+    ++server.commands_;
+    if (by_chance(server.personality.stalls)) {
+      stalled = true;
+      return;
+    }
+    if (!server.personality.pipelining && !pending.empty()) {
+      complain("more than one command at once: " + line);
+    }
+    if (line.starts_with("EHLO ")) {
+      ehlo();
+    } else if (line == "QUIT") {
+      say("221 2.0.0 bye");
+      closing = true;
+    } else if (!greeted) {
+      complain("no EHLO before " + line);
+      say("503 5.5.1 EHLO first");
+    } else if (line == "RSET") {
+      in_mail = false;
+      say("250 2.0.0 ok");
+    } else if (line.starts_with("MAIL FROM:<")) {
+      mail(line);
+    } else if (line.starts_with("RCPT TO:<")) {
+      rcpt(line);
+    } else if (line == "DATA") {
+      data();
+    } else {
+      complain("unknown command: " + line);
+      say("500 5.5.2 what");
+    }
+  }
+
+  void ehlo() {
+    greeted = true;
+    std::string reply = "250-mx.example\r\n";
+    reply += server.personality.pipelining ? "250-PIPELINING\r\n" : "";
+    reply += server.personality.eight_bit ? "250-8BITMIME\r\n" : "";
+    say(reply + "250 ENHANCEDSTATUSCODES");
+  }
+
+  // Whether the personality has a reply of its own.
+  bool by_policy(std::string_view command, std::string_view address, std::string& reply) const {
+    if (server.personality.policy) {
+      reply = server.personality.policy(command, address);
+    }
+    return !reply.empty();
+  }
+
+  void mail(const std::string& line) {
+    const Personality& personality = server.personality;
+    std::string reply;
+    if (in_mail) {
+      complain("nested MAIL");
+      say("503 5.5.1 nested MAIL");
+      return;
+    }
+    if (personality.messages_per_connection != 0 &&
+        messages >= personality.messages_per_connection) {
+      say("421 4.7.0 enough for this connection");
+      return;
+    }
+    overlapped = std::exchange(next_overlaps, false);
+    sender = address_in(line);
+    recipients.clear();
+    in_mail = !by_policy("MAIL", sender, reply) || reply.starts_with('2');
+    say(reply.empty() ? "250 2.1.0 ok" : reply);
+  }
+
+  void rcpt(const std::string& line) {
+    const std::string recipient(address_in(line));
+    std::string reply;
+    if (!in_mail) {
+      say("503 5.5.1 MAIL first");
+      return;
+    }
+    if (by_policy("RCPT", recipient, reply)) {
+      if (reply.starts_with('2')) {
+        recipients.push_back(recipient);
+      }
+      say(reply);
+      return;
+    }
+    const Instant now = server.world_.clock().now();
+    const Instant first = server.greylist_.try_emplace(recipient, now).first->second;
+    if (now < first + server.personality.greylisted_for) {
+      say("451 4.7.1 greylisted");
+      return;
+    }
+    recipients.push_back(recipient);
+    say("250 2.1.5 ok");
+  }
+
+  void data() {
+    std::string reply;
+    if (recipients.empty()) {
+      say("503 5.5.1 RCPT first");
+    } else if (by_policy("DATA", sender, reply) && !reply.starts_with('3')) {
+      in_mail = false;
+      say(reply);
+    } else {
+      in_content = true;
+      say("354 go on");
+      dropping = by_chance(server.personality.drops_before_dot);
+    }
+  }
+
+  void end_content(const std::string& content) {
+    in_content = false;
+    in_mail = false;
+    next_overlaps = pending.starts_with("MAIL") || pending.starts_with("RSET");
+    server.overlapped_ += next_overlaps ? 1 : 0;
+    std::string reply;
+    if (by_policy(".", sender, reply) && !reply.starts_with('2')) {
+      say(reply);
+      return;
+    }
+    ++messages;
+    dropping = by_chance(server.personality.drops_after_dot);
+    for (const std::string& recipient : recipients) {
+      server.taken.push_back({sender, recipient, without_dot_stuffing(content), number,
+                              static_cast<unsigned>(recipients.size()), !dropping, next_overlaps,
+                              overlapped, server.world_.clock().now()});
+    }
+    if (server.personality.discards_after_dot) {
+      pending.erase(0, pending.rfind('\n') + 1);  // whole lines: nothing makes garbage of the rest
+    }
+    if (!dropping) {
+      say("250 2.0.0 taken");
+    }
+  }
+};
+
+MailServer::MailServer(SimWorld& world, const std::string& name,
+                       const std::vector<IpAddress>& addresses, Personality as)
+    : personality(std::move(as)),
+      world_(world),
+      host_(world.add_host(name, addresses)),
+      addresses_(addresses) {
+  start();
+}
+
+MailServer::~MailServer() {
+  if (process_ != nullptr) {
+    crash();
+  }
+}
+
+void MailServer::start() {
+  process_ = std::make_unique<SimProcess>(host_);
+  for (const IpAddress& address : addresses_) {
+    process_->spawn(accept_on(address));
+  }
+}
+
+void MailServer::crash() {
+  host_.crash(Crash::killed);
+  process_.reset();
+  connections_ = 0;
+}
+
+void MailServer::restart() {
+  start();
+}
+
+std::size_t MailServer::copies_of(std::string_view sender, std::string_view recipient) const {
+  return static_cast<std::size_t>(std::ranges::count_if(taken, [&](const TakenMessage& message) {
+    return message.sender == sender && message.recipient == recipient;
+  }));
+}
+
+ring::Task<void> MailServer::accept_on(IpAddress address) {
+  const Result<int> listener = net::listen_on(process_->kernel, Endpoint(address, 25));
+  check(listener.has_value(), "a mail server cannot listen");
+  while (true) {
+    const int fd = co_await process_->reactor.accept(*listener);
+    if (fd >= 0) {
+      process_->gate.spawn(serve(fd));
+    }
+  }
+}
+
+ring::Task<void> MailServer::serve(int fd) {
+  ring::Reactor& reactor = process_->reactor;
+  net::Stream stream(reactor, fd);
+  Session session{*this, ++connections_total_};
+  most_seen_ = std::max(most_seen_, ++connections_);
+  const bool turned_away =
+      personality.most_connections != 0 && connections_ > personality.most_connections;
+  session.say(turned_away ? "421 4.7.0 too many connections" : "220 mx.example ESMTP");
+  while (true) {
+    if (!session.out.empty() && !session.stalled) {
+      if (personality.reply_delay > Duration::zero()) {
+        co_await reactor.sleep(personality.reply_delay);
+      }
+      stream.write(std::exchange(session.out, {}));
+    }
+    if (session.closing || session.dropping) {
+      break;
+    }
+    const ring::Received received =
+        co_await stream.receive(reactor.now() + personality.idle_timeout);
+    if (received.result() <= 0) {
+      break;
+    }
+    session.feed(received.bytes());
+  }
+  if (session.closing) {
+    co_await stream.sent_down_to(0, reactor.now() + 10s);
+  }
+  co_await stream.close();
+  --connections_;
+}
+
+}  // namespace ringpost::sim
