@@ -68,6 +68,9 @@ ring::Task<void> Source::connection() {
 ring::Task<bool> Source::converse(int fd) {
   Open open(reactor_, fd);
   open_.push_back(open);
+  if (stop_.requested()) {
+    open.stream.abort();  // while it was connecting: nobody will look at it any more
+  }
   SourceSession session(workload_, maker_, settings_.pipelining);
   int failed = 0;
   while (!session.ended() && failed == 0) {
