@@ -62,7 +62,7 @@ ring::Task<void> Intake::hand_over(GivenPart given) {
         co_return;
       }
       parcel.part = given.part;
-      parcel.hop = given.part >> 8;
+      parcel.hop = delivery::hop_of(given.part);
       const Verdict verdict = co_await room_.neighbours.submit(given.shard, std::move(parcel));
       if (verdict == Verdict::accepted) {
         break;
@@ -133,6 +133,18 @@ ring::Task<void> Intake::confirmed(spool::PartKey key) {
   co_await room_.spool.committed(ticket);
 }
 
+void Intake::give_on(const queue::QueuedMessage& message, std::uint32_t recipient,
+                     std::uint32_t shard, std::map<std::uint32_t, GivenPart>& given) {
+  GivenPart& part = given[shard];
+  if (part.recipients.empty()) {
+    part.key = part_key(message);
+    part.location = delivery::spool_location(message.location);
+    part.part = delivery::part_number(part.key.hop + 1, shard);
+    part.shard = shard;
+  }
+  part.recipients.push_back(recipient);
+}
+
 // --- recovery ------------------------------------------------------------------------------------
 
 void Intake::recover(spool::RecoveredMessage&& recovered) {
@@ -156,6 +168,8 @@ void Intake::restore_recipients(queue::QueuedMessage& message,
                                 const spool::RecoveredMessage& recovered) {
   using State = spool::RecoveredRecipient::State;
   std::map<std::uint32_t, GivenPart> given;  // by part
+  const std::uint32_t next_hop =
+      std::max(recovered.key.hop, delivery::hop_of(recovered.highest_part)) + 1;
   Batches batches;
   auto known = recovered.recipients.begin();
   for (std::uint32_t index = 0; index < message.recipients().size(); ++index) {
@@ -170,8 +184,7 @@ void Intake::restore_recipients(queue::QueuedMessage& message,
     const std::uint32_t shard = shard_of(message.address_of(recipient));
     if (history.state == State::given || shard != room_.shard) {
       const bool recorded = history.state == State::given;
-      const std::uint32_t part =
-          recorded ? history.part : delivery::part_number(recovered.key.hop + 1, shard);
+      const std::uint32_t part = recorded ? history.part : delivery::part_number(next_hop, shard);
       GivenPart& frozen = given[part];
       frozen.recipients.push_back(index);
       frozen.recorded = recorded;

@@ -77,15 +77,29 @@ void Intake::file_all(queue::QueuedMessage& message) {
     const std::uint32_t only = 0;
     const std::string_view address = message.address_of(message.recipients().front());
     const LocalGroup& group = groups_[room_.assignment.place(address).group];
-    group.queue->file(message, std::span(&only, 1), due, {room_.reactor.now(), due});
-    group.service->notify();
-    return;
+    if (group.queue != nullptr) {
+      group.queue->file(message, std::span(&only, 1), due, {room_.reactor.now(), due});
+      group.service->notify();
+      return;
+    }
   }
   Batches batches;
+  // A part that was on its way here since before a restart may have recipients that the new number
+  // of shards puts elsewhere.
+  std::map<std::uint32_t, GivenPart> given;
   for (const queue::QueuedRecipient& recipient : message.recipients()) {
-    add_to(batches, message.address_of(recipient), due, message.index_of(recipient));
+    const std::string_view address = message.address_of(recipient);
+    const std::uint32_t shard = shard_of(address);
+    if (shard == room_.shard) {
+      add_to(batches, address, due, message.index_of(recipient));
+    } else {
+      give_on(message, message.index_of(recipient), shard, given);
+    }
   }
   file(message, batches);
+  for (auto& [shard, part] : given) {
+    gate_.spawn(hand_over(std::move(part)));
+  }
 }
 
 ring::Task<Verdict> Intake::store_and_give(Message message, std::vector<std::uint32_t> shards) {

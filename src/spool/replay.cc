@@ -106,6 +106,9 @@ bool Replay::replay_hand_over(std::uint64_t segment, const StoredRecord& stored)
     return false;
   }
   History& history = history_of(record->key, segment);
+  if (record->state != HandOverRecord::State::confirmed) {
+    history.highest_part = std::max(history.highest_part, record->part);
+  }
   switch (record->state) {
     case HandOverRecord::State::given:
       for (const std::uint32_t recipient : record->recipients) {
@@ -177,8 +180,10 @@ bool Replay::merge(MessageRecord& record, History* history, RecoveredMessage& me
     merged = std::move(history->recipients);
     message.reports = std::move(history->reports);
     message.confirmed = history->confirmed;
+    message.highest_part = history->highest_part;
   }
   for (std::uint32_t at = 0; at < record.parts.size(); ++at) {
+    message.highest_part = std::max(message.highest_part, record.parts[at]);
     if (record.parts[at] != record.key.part && !merged[at].state_known) {
       merged[at].state = State::given;
       merged[at].part = record.parts[at];

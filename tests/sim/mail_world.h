@@ -79,6 +79,7 @@ class MailWorld {
   MailRelay relay;
 
  private:
+  [[nodiscard]] bool reported(const SentMessage& message, const std::string& recipient) const;
   [[nodiscard]] std::string wrong_with(const SentMessage& message, const std::string& recipient,
                                        const Told& told, bool crashed) const;
 

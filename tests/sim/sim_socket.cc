@@ -60,7 +60,7 @@ void SimSocket::complete_receive(SimOperation& operation) {
     return;
   }
   std::size_t taken = std::min(available, length);
-  if (chance(network_.random(), network_.faults.short_read)) {
+  if (!datagram_ && chance(network_.random(), network_.faults.short_read)) {
     taken = 1 + network_.random().below(taken);
   }
   inbox_.copy(into, taken, inbox_read_);

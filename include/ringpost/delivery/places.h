@@ -20,8 +20,11 @@ namespace ringpost::delivery {
 [[nodiscard]] inline std::uint16_t part_number(std::uint32_t hop, std::uint32_t shard) {
   return static_cast<std::uint16_t>(hop << 8 | (shard + 1));
 }
+[[nodiscard]] inline std::uint32_t hop_of(std::uint32_t part) {
+  return part >> 8;
+}
 [[nodiscard]] inline spool::PartKey part_key(mail::MessageId id, std::uint32_t part) {
-  return {id, part, part >> 8};
+  return {id, part, hop_of(part)};
 }
 [[nodiscard]] inline spool::PartKey part_key(const queue::QueuedMessage& message) {
   return part_key(message.id(), message.part());

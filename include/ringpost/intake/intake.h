@@ -79,7 +79,7 @@ class Intake {
   ring::Task<Verdict> store(Message message, std::uint32_t part);
   ring::Task<Verdict> store_and_give(Message message, std::vector<std::uint32_t> shards);
   queue::QueuedMessage& enqueue(Message message, std::uint32_t part, spool::Location location);
-  // All recipients, for now.
+  // All recipients, for now. Those whose group lives elsewhere by now are handed on.
   void file_all(queue::QueuedMessage& message);
   // Recipients to be filed together: those of one queue group that are due at the same time.
   using Batches = std::map<std::pair<std::uint32_t, WallTime>, std::vector<std::uint32_t>>;
@@ -90,6 +90,9 @@ class Intake {
   void restore_recipients(queue::QueuedMessage& message, const spool::RecoveredMessage& recovered);
   void restore_reports(const spool::RecoveredMessage& recovered);
 
+  // Adds the recipient to what goes to that shard.
+  static void give_on(const queue::QueuedMessage& message, std::uint32_t recipient,
+                      std::uint32_t shard, std::map<std::uint32_t, GivenPart>& given);
   ring::Task<void> hand_over(GivenPart given);
   // Freezes them on disk, where recovery found that their group lives elsewhere now.
   ring::Task<bool> record_given(const GivenPart& given);

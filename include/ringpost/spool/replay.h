@@ -46,6 +46,9 @@ struct RecoveredMessage {
   std::vector<RecoveredRecipient> recipients;
   std::vector<OwedReport> reports;
   bool confirmed = false;  // of a taken part (key.hop > 0): the giver has committed "moved"
+  // Of all parts that were ever given from here; a new one must be higher, or it would be taken for
+  // one that was moved long ago.
+  std::uint32_t highest_part = 0;
 };
 
 using RecoverySink = std::function<void(RecoveredMessage&&)>;
@@ -75,6 +78,7 @@ class Replay {
     std::vector<std::uint32_t> moved;
     std::vector<std::uint64_t> segments;  // that hold records of it
     bool confirmed = false;
+    std::uint32_t highest_part = 0;
     std::uint16_t generation = 0;  // of the copy that was seen; 0 = none was
   };
 

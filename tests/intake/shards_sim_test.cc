@@ -1,0 +1,121 @@
+// Several shards in a simulated world: messages whose recipients live on different shards, crashes
+// at any moment, and restarts with more shards than before. A failure names its seed.
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "sim/mail_world.h"
+
+namespace ringpost::intake {
+namespace {
+
+using sim::MailWorld;
+using sim::Told;
+
+constexpr int sites = 6;
+
+std::string site(std::uint64_t number) {
+  return "site" + std::to_string(number) + ".example";
+}
+
+std::string read_site(Random& random) {
+  return "reader" + std::to_string(random.below(1000)) + "@" + site(random.below(sites));
+}
+
+// Messages to one to five of the sites, now and then to nobody who exists.
+void write_some(MailWorld& world, int count) {
+  Random& random = world.world.random();
+  for (int number = 0; number < count; ++number) {
+    std::vector<std::string> recipients;
+    const std::uint64_t most = random.below(3) == 0 ? 5 : 1;
+    for (std::uint64_t recipient = 0; recipient < most; ++recipient) {
+      recipients.push_back(read_site(random));
+    }
+    if (random.below(20) == 0) {
+      recipients.push_back("no@" + site(0));
+    }
+    std::ranges::sort(recipients);
+    const auto repeated = std::ranges::unique(recipients);
+    recipients.erase(repeated.begin(), repeated.end());
+    world.write(recipients, 200 + random.below(8'000));
+  }
+}
+
+void add_sites(MailWorld& world) {
+  const auto refuse = [](std::string_view command, std::string_view address) {
+    return command == "RCPT" && address.starts_with("no@") ? std::string("550 5.1.1 no such user")
+                                                           : std::string();
+  };
+  for (std::uint64_t number = 0; number < sites; ++number) {
+    world.add_site(site(number), {.reply_delay = 1ms, .policy = refuse});
+  }
+}
+
+std::size_t extra_copies(const MailWorld& world) {
+  std::size_t extra = 0;
+  for (const auto& [recipient, told] : world.told()) {
+    const std::size_t copies = world.copies(recipient.first, recipient.second);
+    extra += copies > 1 && !recipient.first.empty() ? copies - 1 : 0;
+  }
+  return extra;
+}
+
+class ShardsOnSim : public ::testing::TestWithParam<std::uint64_t> {};
+
+TEST_P(ShardsOnSim, EachRecipientIsServedByTheShardOfItsGroupOnce) {
+  MailWorld world(GetParam(), 3);
+  add_sites(world);
+  ASSERT_TRUE(world.relay.start_and_wait());
+  write_some(world, 150);
+  ASSERT_TRUE(world.inject(5));
+  ASSERT_TRUE(world.settle(10min));
+  EXPECT_EQ(world.what_is_wrong(), "");
+  EXPECT_EQ(world.complaints(), "");
+  std::uint64_t accepted = 0;
+  for (std::uint32_t number = 0; number < 3; ++number) {
+    accepted += world.relay.shard(number).intake().accepted_total();
+    EXPECT_EQ(world.relay.shard(number).view().spool.counters().live_messages, 0U)
+        << "done, and still in the spool";
+  }
+  EXPECT_GE(accepted, 150U);
+  EXPECT_TRUE(world.relay.drain());
+  EXPECT_EQ(world.relay.host().descriptors_open(), 0);
+}
+
+TEST_P(ShardsOnSim, NothingIsLostInAnyCrash) {
+  MailWorld world(GetParam(), 1 + static_cast<std::uint32_t>(GetParam() % 3));
+  add_sites(world);
+  Random& random = world.world.random();
+  const int crashes = 2 + static_cast<int>(random.below(4));
+  for (int crash = 0; crash < crashes; ++crash) {
+    world.relay.start();
+    const bool early = random.below(5) == 0;
+    if (!early) {
+      ASSERT_TRUE(world.world.run_until([&] { return world.relay.ready(); }, 1min));
+      write_some(world, 60);
+      world.begin_inject(4);
+    }
+    world.world.run_for(sim::between(random, 0us, early ? 30ms : 700ms));
+    world.relay.crash(random.below(3) == 0 ? sim::Crash::killed : sim::Crash::power_cut);
+    world.world.run_for(1s);
+    if (random.below(4) == 0) {
+      world.relay.set_shards(world.relay.shards() + 1);
+    }
+  }
+  ASSERT_TRUE(world.relay.start_and_wait());
+  ASSERT_TRUE(world.settle(1h)) << world.queued() << " messages do not move";
+  EXPECT_EQ(world.what_is_wrong(true), "");
+  EXPECT_EQ(world.complaints(), "");
+  EXPECT_LE(extra_copies(world), static_cast<std::size_t>(crashes) * 60);
+  for (std::uint32_t number = 0; number < world.relay.shards(); ++number) {
+    EXPECT_EQ(world.relay.shard(number).view().spool.counters().live_messages, 0U);
+    EXPECT_EQ(world.relay.shard(number).view().spool.counters().quarantined_total, 0U);
+  }
+  EXPECT_TRUE(world.relay.drain());
+}
+
+INSTANTIATE_TEST_SUITE_P(Seeds, ShardsOnSim, ::testing::Range<std::uint64_t>(0, 20));
+
+}  // namespace
+}  // namespace ringpost::intake
