@@ -17,11 +17,11 @@ struct NamedVerb {
 };
 // In the order in which bulk mail uses them.
 constexpr std::array verbs{NamedVerb{"MAIL", Verb::mail},   NamedVerb{"RCPT", Verb::rcpt},
-                           NamedVerb{"DATA", Verb::data},   NamedVerb{"RSET", Verb::rset},
-                           NamedVerb{"EHLO", Verb::ehlo},   NamedVerb{"HELO", Verb::helo},
-                           NamedVerb{"NOOP", Verb::noop},   NamedVerb{"QUIT", Verb::quit},
-                           NamedVerb{"VRFY", Verb::vrfy},   NamedVerb{"HELP", Verb::help},
-                           NamedVerb{"EXPN", Verb::absent}, NamedVerb{"BDAT", Verb::absent},
+                           NamedVerb{"DATA", Verb::data},   NamedVerb{"BDAT", Verb::bdat},
+                           NamedVerb{"RSET", Verb::rset},   NamedVerb{"EHLO", Verb::ehlo},
+                           NamedVerb{"HELO", Verb::helo},   NamedVerb{"NOOP", Verb::noop},
+                           NamedVerb{"QUIT", Verb::quit},   NamedVerb{"VRFY", Verb::vrfy},
+                           NamedVerb{"HELP", Verb::help},   NamedVerb{"EXPN", Verb::absent},
                            NamedVerb{"AUTH", Verb::absent}, NamedVerb{"STARTTLS", Verb::absent}};
 
 std::string_view without_leading_spaces(std::string_view text) {
@@ -161,6 +161,17 @@ Refusal parse_rcpt(std::string_view argument, std::string_view& recipient) {
   }
   recipient = path->path.address;
   return {};
+}
+
+std::optional<ChunkArguments> parse_bdat(std::string_view argument) {
+  const std::string_view digits = argument.substr(0, argument.find_first_of(" \t"));
+  const std::string_view rest = trim(argument.substr(digits.size()));
+  if (digits.empty() || !std::ranges::all_of(digits, is_digit) ||
+      (!rest.empty() && !equals_ignoring_case(rest, "LAST"))) {
+    return std::nullopt;
+  }
+  return ChunkArguments{parse_number(digits).value_or(std::numeric_limits<std::uint64_t>::max()),
+                        !rest.empty()};
 }
 
 std::string sanitized_greeting(std::string_view argument) {

@@ -14,8 +14,10 @@ constexpr std::size_t most_reserved = std::size_t{1} << 20;
 
 }  // namespace
 
-void ContentReader::start(std::string_view prefix, std::size_t expected_size, Limits limits) {
+void ContentReader::start(std::string_view prefix, std::size_t expected_size, Limits limits,
+                          ContentEnd end) {
   limits_ = limits;
+  end_ = end;
   content_.clear();
   content_.reserve(prefix.size() + std::min(expected_size, most_reserved));
   content_.append(prefix);
@@ -30,6 +32,26 @@ void ContentReader::start(std::string_view prefix, std::size_t expected_size, Li
 std::string ContentReader::take_content() {
   check(state_ == State::done && fault_ == ContentFault::none, "content is taken when it is whole");
   return std::exchange(content_, {});
+}
+
+void ContentReader::announce(std::uint64_t bytes) {
+  if (fault_ != ContentFault::none) {
+    return;
+  }
+  if (bytes > limits_.size - std::min(limits_.size, content_.size() - prefix_size_)) {
+    fail(ContentFault::too_big);
+  }
+}
+
+void ContentReader::finish() {
+  check(end_ == ContentEnd::last_chunk && state_ != State::done, "chunks end once");
+  if (state_ == State::carriage_return) {
+    fail(ContentFault::bare_cr);
+  }
+  if (state_ == State::in_line && fault_ == ContentFault::none) {
+    content_.append("\r\n");  // the limits count what the client sent
+  }
+  state_ = State::done;
 }
 
 // Three ways to read, one meaning. step() is exact, a byte at a time; it decides at the seams of
@@ -58,7 +80,7 @@ std::size_t ContentReader::skim(std::string_view bytes) {
   std::size_t at = 0;
   bool line_start = state_ == State::line_start;
   while (at < bytes.size()) {
-    if (line_start && bytes[at] == '.') {
+    if (line_start && bytes[at] == '.' && end_ == ContentEnd::dot) {
       state_ = State::dot;
       return at + 1;
     }
@@ -91,7 +113,7 @@ std::optional<std::size_t> ContentReader::take(std::string_view bytes) {
   };
   bool sound = true;
   while (sound && at < bytes.size()) {
-    if (state == State::line_start && bytes[at] == '.') {
+    if (state == State::line_start && bytes[at] == '.' && end_ == ContentEnd::dot) {
       sound = flush(at, at + 1);
       ++at;
       if (bytes.substr(at).starts_with("\r\n")) {
@@ -148,7 +170,7 @@ bool ContentReader::append_run(std::string_view run, std::size_t line_ends) {
 void ContentReader::step(char c) {
   switch (state_) {
     case State::line_start:
-      if (c == '.') {
+      if (c == '.' && end_ == ContentEnd::dot) {
         state_ = State::dot;
         return;
       }

@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "ringpost/base/check.h"
-#include "ringpost/mail/header_scan.h"
 
 namespace ringpost::smtp {
 namespace {
@@ -33,15 +32,15 @@ ServerSession::Progress ServerSession::feed(std::string_view bytes, WallTime now
     if (closing_) {
       return {bytes.size(), Step::close};
     }
-    if (in_data_) {
-      const ContentReader::Progress progress = content_.feed(bytes.substr(at));
-      at += progress.consumed;
-      content_bytes_ += progress.consumed;
-      if (!progress.done) {
+    if (in_content()) {
+      const std::size_t consumed = feed_content(bytes.substr(at), now);
+      at += consumed;
+      content_bytes_ += consumed;
+      if (in_content()) {
         return {at, Step::need_more};
       }
       ++commands_;
-      if (end_of_data(now)) {
+      if (message_ready_) {
         return {at, Step::message};
       }
       continue;
@@ -122,7 +121,8 @@ bool ServerSession::must_wait() const {
 
 void ServerSession::reset() {
   in_transaction_ = false;
-  mail_refused_ = false;
+  failed_ = false;
+  chunks_ = false;
   message_ = {};
 }
 
@@ -144,6 +144,8 @@ void ServerSession::run(const CommandLine& line, WallTime now) {
       return run_rcpt(command.argument);
     case Verb::data:
       return run_data(command.argument, now);
+    case Verb::bdat:
+      return run_bdat(command.argument, now);
     case Verb::ehlo:
     case Verb::helo:
       return run_greeting(command);
@@ -165,7 +167,7 @@ void ServerSession::run_simple(const Command& command) {
     case Verb::vrfy:
       return say("252 2.5.0 Cannot verify, but will accept the message and attempt delivery");
     case Verb::help:
-      return say("214 2.0.0 EHLO HELO MAIL RCPT DATA RSET NOOP VRFY HELP QUIT; see RFC 5321");
+      return say("214 2.0.0 EHLO HELO MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT; see RFC 5321");
     case Verb::quit:
       say(fmt::format("221 2.0.0 {} closing", settings_.hostname));
       closing_ = true;
@@ -189,7 +191,7 @@ void ServerSession::run_greeting(const Command& command) {
   }
   say(
       fmt::format("250-{}\r\n250-PIPELINING\r\n250-SIZE {}\r\n250-8BITMIME\r\n"
-                  "250-ENHANCEDSTATUSCODES\r\n250 HELP",
+                  "250-CHUNKING\r\n250-ENHANCEDSTATUSCODES\r\n250 HELP",
                   settings_.hostname, settings_.max_message_size));
 }
 
@@ -200,7 +202,7 @@ void ServerSession::run_mail(std::string_view argument) {
   if (in_transaction_) {
     return refuse("503 5.5.1 A transaction is open: finish it or send RSET");
   }
-  mail_refused_ = true;
+  failed_ = true;
   MailArguments arguments;
   if (const Refusal refusal = parse_mail(argument, arguments); !refusal.empty()) {
     return refuse_politely(refusal);
@@ -210,7 +212,7 @@ void ServerSession::run_mail(std::string_view argument) {
     return refuse_politely(fmt::format("552 5.3.4 Message too big: {} bytes are the most",
                                        settings_.max_message_size));
   }
-  mail_refused_ = false;
+  failed_ = false;
   in_transaction_ = true;
   message_.envelope.sender = arguments.sender;
   say("250 2.1.0 Sender OK");
@@ -219,10 +221,13 @@ void ServerSession::run_mail(std::string_view argument) {
 void ServerSession::run_rcpt(std::string_view argument) {
   if (!in_transaction_) {
     constexpr std::string_view reply = "503 5.5.1 Send MAIL first";
-    return mail_refused_ ? say(reply) : refuse(reply);
+    return failed_ ? say(reply) : refuse(reply);
   }
   if (!client_.may_relay) {
     return refuse_politely("550 5.7.1 Relaying denied: your address is not in listener.relay_from");
+  }
+  if (chunks_) {
+    return refuse("503 5.5.1 The content has begun: finish it or send RSET");
   }
   std::string_view recipient;
   if (const Refusal refusal = parse_rcpt(argument, recipient); !refusal.empty()) {
@@ -233,104 +238,6 @@ void ServerSession::run_rcpt(std::string_view argument) {
   }
   message_.envelope.recipients.emplace_back(recipient);
   say("250 2.1.5 Recipient OK");
-}
-
-void ServerSession::run_data(std::string_view argument, WallTime now) {
-  if (!argument.empty()) {
-    return refuse("501 5.5.4 DATA takes no argument");
-  }
-  if (!in_transaction_) {
-    constexpr std::string_view reply = "503 5.5.1 Send MAIL first";
-    return mail_refused_ ? say(reply) : refuse(reply);
-  }
-  if (message_.envelope.recipients.empty()) {
-    return refuse_politely("554 5.5.1 No valid recipients");
-  }
-  message_.id = ids_.next(now);
-  const std::string received = received_field(now);
-  received_size_ = received.size();
-  content_.start(received, declared_size_ != 0 ? declared_size_ : last_size_ + last_size_ / 8,
-                 {settings_.max_message_size, settings_.max_line_length});
-  in_data_ = true;
-  say("354 End data with <CR><LF>.<CR><LF>");
-}
-
-// True if there is a message to take; otherwise it was refused.
-bool ServerSession::end_of_data(WallTime now) {
-  in_data_ = false;
-  std::string refusal = content_refusal();
-  if (refusal.empty()) {
-    message_.content = content_.take_content();
-    last_size_ = message_.content.size() - received_size_;
-    mail::HeaderScan header = mail::scan_header(message_.content, received_size_);
-    if (header.received > mail::max_received_fields) {
-      refusal = fmt::format("554 5.4.6 Loop: the message has {} Received fields", header.received);
-    } else if (!header.problem.empty()) {
-      refusal = fmt::format("550 5.6.0 Refused: {}", header.problem);
-    }
-    message_.envelope.tenant = std::move(header.tenant);
-    message_.envelope.job = std::move(header.job);
-  }
-  if (!refusal.empty()) {
-    say(refusal);
-    reset();
-    return false;
-  }
-  message_.arrived = now;
-  message_.envelope.eight_bit = content_.eight_bit();
-  in_transaction_ = false;
-  message_ready_ = true;
-  errors_ = 0;
-  ++last_number_;
-  pending_.emplace_back();
-  return true;
-}
-
-std::string ServerSession::content_refusal() const {
-  const auto refused = [&](std::string_view what, std::string_view remedy) {
-    return fmt::format("550 5.6.0 Message refused: {} in line {} of the message; {}", what,
-                       content_.fault_line(), remedy);
-  };
-  switch (content_.fault()) {
-    case ContentFault::none:
-      return {};
-    case ContentFault::too_big:
-      return fmt::format("552 5.3.4 Message too big: {} bytes are the most",
-                         settings_.max_message_size);
-    case ContentFault::bare_cr:
-      return refused("bare CR", "CR may stand only before LF");
-    case ContentFault::bare_lf:
-      return refused("bare LF", "end every line with CRLF");
-    case ContentFault::nul:
-      return refused("NUL byte", "encode binary content, for example in base64");
-    case ContentFault::long_line:
-      return refused("line too long",
-                     fmt::format("{} bytes are the most; use quoted-printable or base64",
-                                 settings_.max_line_length));
-  }
-  return {};
-}
-
-// RFC 5321 section 4.4. `for` only with one recipient: others are not to see each other.
-std::string ServerSession::received_field(WallTime now) {
-  const auto second = std::chrono::floor<std::chrono::seconds>(now);
-  if (second != date_at_ || date_.empty()) {
-    date_ = format_rfc5322(now);
-    date_at_ = second;
-  }
-  std::string field;
-  field.reserve(512);
-  const auto append = [&field](const auto&... parts) { (field.append(parts), ...); };
-  append("Received: from ", greeting_, " ([", client_.address, "])\r\n\tby ", settings_.hostname,
-         extended_ ? " with ESMTP id " : " with SMTP id ", message_.id.to_string());
-  const auto& recipients = message_.envelope.recipients;
-  if (recipients.size() == 1) {
-    append("\r\n\tfor <", recipients.front(), ">; ", date_);
-  } else {
-    append(";\r\n\t", date_);
-  }
-  field.append("\r\n");
-  return field;
 }
 
 }  // namespace ringpost::smtp

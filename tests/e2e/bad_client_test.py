@@ -63,6 +63,56 @@ def only_crlf_dot_crlf_ends_the_content(bench):
     check(not any(b"smuggled" in letter.content for letter in setting.mx.letters), "it was sent")
 
 
+def chunks_smuggle_nothing(bench):
+    """Octets of a chunk are content wherever they stand, and bare CR and LF go no further."""
+    setting = Setting(bench)
+    for name, end in FALSE_ENDS.items():
+        with RawClient(setting.daemon.port) as client:
+            client.greet()
+            for line in ("MAIL FROM:<news@sender.test>", "RCPT TO:<reader@fine.test>"):
+                check(client.say(line).startswith("250"), line)
+            content = BODY + b"text" + end + SMUGGLED + b"\r\n.\r\n"
+            client.send(b"BDAT %d LAST\r\n" % len(content) + content)
+            reply = client.reply()
+            check(reply.startswith("550 5.6.0"), f"{name}: {reply!r}")
+            # Without MAIL; and what cannot be counted ends the connection.
+            client.send(b"BDAT %d LAST\r\n" % len(SMUGGLED) + SMUGGLED)
+            check(client.reply().startswith("503"), name)
+            check(client.say("NOOP").startswith("250"), f"{name}: out of step")
+            client.send(b"BDAT 18446744073709551620 LAST\r\n" + SMUGGLED)
+            check(client.reply().startswith("552"), name)
+            check(client.reply() == "", "not closed")
+    setting.check_neighbour()
+    with RawClient(setting.daemon.port) as client:  # dots alone are content
+        client.greet()
+        for line in ("MAIL FROM:<news@sender.test>", "RCPT TO:<reader@fine.test>"):
+            check(client.say(line).startswith("250"), line)
+        dots = BODY + b"\r\n.\r\n" + SMUGGLED + b".\r\n..\r\nno end"
+        client.send(b"BDAT 1\r\n" + dots[:1] + b"BDAT %d\r\n" % len(dots[1:]) + dots[1:])
+        client.send(b"BDAT 0 LAST\r\n")
+        replies = [client.reply() for _ in range(3)]
+        wait_for_event(setting.daemon, event="delivered", id=queued_id(replies[-1]))
+    check(any(letter.content.endswith(dots + b"\r\n") for letter in setting.mx.letters), "altered")
+    senders = {event["sender"] for event in setting.daemon.events()}
+    check("evil@evil.test" not in senders, "the smuggled message exists")
+
+
+def clients_that_vanish_inside_a_chunk_leave_nothing(bench):
+    setting = Setting(bench, "timeouts.datablock=2s")
+    for sent in (b"BDAT 100 LAST\r\nSubject: half", b"BDAT 9\r\nSubject: ", b"BDAT 100 LA"):
+        for vanish in (True, False):
+            client = RawClient(setting.daemon.port)
+            client.greet()
+            for line in ("MAIL FROM:<half@sender.test>", "RCPT TO:<reader@fine.test>"):
+                check(client.say(line).startswith("250"), line)
+            client.send(sent)
+            if not vanish and sent.startswith(b"BDAT 100 LAST"):
+                check(client.reply().startswith("421 4.4.2"), "a chunk that does not come")
+            client.socket.close()
+    setting.check_neighbour()
+    check(not events_with(setting.daemon, sender="half@sender.test"), "half a message exists")
+
+
 def content_bytes_that_are_not_text_are_refused(bench):
     setting = Setting(bench)
     bad = {
@@ -273,7 +323,8 @@ def clients_that_read_no_replies_are_bounded(bench):
 
 if __name__ == "__main__":
     ringpost.main(
-        only_crlf_dot_crlf_ends_the_content, content_bytes_that_are_not_text_are_refused,
+        only_crlf_dot_crlf_ends_the_content, chunks_smuggle_nothing,
+        clients_that_vanish_inside_a_chunk_leave_nothing, content_bytes_that_are_not_text_are_refused,
         too_large_content_is_refused_and_the_session_goes_on, commands_that_are_no_commands,
         endless_nonsense_is_cut_off, one_line_without_end_takes_no_memory,
         relaying_is_refused_from_outside, too_many_connections_get_421,

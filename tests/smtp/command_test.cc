@@ -14,7 +14,7 @@ TEST(Command, KnowsVerbsInAnyCase) {
   EXPECT_EQ(parse_command("quit  ").argument, "");
   EXPECT_EQ(parse_command("EHLO \t host \t").argument, "host");
   EXPECT_EQ(parse_command("STARTTLS").verb, Verb::absent);
-  EXPECT_EQ(parse_command("BDAT 5 LAST").verb, Verb::absent);
+  EXPECT_EQ(parse_command("bdat 5 LAST").verb, Verb::bdat);
   for (const auto* line : {"", " ", " QUIT", "QUITX", "MAILFROM:<a@b>", "DAT", "GET / HTTP/1.1"}) {
     EXPECT_EQ(parse_command(line).verb, Verb::unknown) << line;
   }
@@ -117,6 +117,32 @@ std::vector<std::string> lines_of(std::string_view input, std::size_t piece) {
     }
   }
   return lines;
+}
+
+TEST(Command, ChunkSizesAreNumbersAndNothingElse) {
+  struct Case {
+    std::string_view argument;
+    std::uint64_t size;
+    bool last;
+  };
+  const Case good[] = {
+      {"0", 0, false},
+      {"1 last", 1, true},
+      {"0086 \t LAST", 86, true},
+      {"18446744073709551615", ~std::uint64_t{0}, false},
+      {"18446744073709551616 LAST", ~std::uint64_t{0}, true},
+      {"99999999999999999999999999", ~std::uint64_t{0}, false},
+  };
+  for (const Case& c : good) {
+    const auto chunk = parse_bdat(c.argument);
+    ASSERT_TRUE(chunk) << c.argument;
+    EXPECT_EQ(chunk->size, c.size) << c.argument;
+    EXPECT_EQ(chunk->last, c.last) << c.argument;
+  }
+  for (const std::string_view bad : {"", "LAST", "-1", "+1", "0x10", "1e3", "1.", "1 2", "1 LASTLY",
+                                     "1LAST", "1 LAST x", "1,000", "\xd9\xa1"}) {
+    EXPECT_FALSE(parse_bdat(bad)) << bad;
+  }
 }
 
 TEST(CommandLineReader, CutsAtCrLfAlone) {

@@ -5,6 +5,7 @@
 #include <functional>
 
 #include "ringpost/base/random.h"
+#include "ringpost/smtp/dot_stuffing.h"
 
 namespace ringpost::smtp {
 namespace {
@@ -226,6 +227,85 @@ TEST(ContentReader, AgreesWithTheModelOnRandomInput) {
     ASSERT_EQ(read(input, [&] { return 1 + random.below(6); }), expected)
         << testing::PrintToString(input);
   }
+}
+
+Reading read_chunks(std::string_view input, const std::function<std::size_t()>& next_piece,
+                    ContentReader::Limits limits) {
+  ContentReader reader;
+  reader.start(prefix, 0, limits, ContentEnd::last_chunk);
+  for (std::size_t at = 0; at < input.size();) {
+    const std::string_view piece = input.substr(at, next_piece());
+    reader.announce(piece.size());
+    EXPECT_EQ(reader.feed(piece).consumed, piece.size());
+    at += piece.size();
+  }
+  reader.finish();
+  Reading reading{.done = true, .consumed = input.size(), .fault = reader.fault()};
+  reading.line = reading.fault == ContentFault::none ? 0 : reader.fault_line();
+  if (reading.fault == ContentFault::none) {
+    reading.content = reader.take_content().substr(prefix.size());
+    reading.eight_bit = reader.eight_bit();
+  }
+  return reading;
+}
+
+// Chunks carry what DATA would, as it is: no stuffing, and no dot that ends anything.
+TEST(ContentReader, ChunksAreReadAsDataIs) {
+  Random random(Random::seed_from(3030));
+  static constexpr std::string_view alphabet("\r\n.x\0\xff", 6);
+  static constexpr std::string_view pieces[] = {"\r\n", ".\r\n", "\r\n.\r\n", "x", "yz\xc3\xa9"};
+  constexpr ContentReader::Limits limits{1000, 20};
+  for (int round = 0; round < 50'000; ++round) {
+    std::string input;
+    const std::size_t parts = random.below(24);
+    const std::uint64_t fault_rate = 2 + random.below(40);
+    for (std::size_t i = 0; i < parts; ++i) {
+      if (random.below(fault_rate) == 0) {
+        input += alphabet[random.below(alphabet.size())];
+      } else {
+        input += pieces[random.below(std::size(pieces))];
+      }
+    }
+    input += input.ends_with('\r') ? "x" : "";  // which DATA cannot say
+    DotStuffer stuffer;
+    std::string stuffed;
+    stuffer.append(stuffed, input);
+    stuffer.finish(stuffed);
+    Reading expected = model(stuffed, limits);
+    expected.consumed = input.size();
+    ASSERT_EQ(read_chunks(
+                  input, [&] { return input.size(); }, limits),
+              expected)
+        << testing::PrintToString(input);
+    ASSERT_EQ(read_chunks(
+                  input, [] { return 1U; }, limits),
+              expected)
+        << testing::PrintToString(input);
+    ASSERT_EQ(read_chunks(
+                  input, [&] { return 1 + random.below(6); }, limits),
+              expected)
+        << testing::PrintToString(input);
+  }
+}
+
+TEST(ContentReader, ChunksBeyondTheLimitAreNotEvenKept) {
+  const auto whole = [] { return 1000U; };
+  const std::string line = std::string(13, 'x') + "\r\n";
+  const std::string exact = line + line + line + line;  // 60
+  EXPECT_EQ(read_chunks(exact, whole, small_limits).content, exact);
+  EXPECT_EQ(read_chunks(exact + "\r", whole, small_limits).fault, ContentFault::too_big);
+  // The CRLF that is added is not the client's.
+  const std::string open_end = line + line + line + std::string(15, 'x');
+  EXPECT_EQ(read_chunks(open_end, whole, small_limits).content, open_end + "\r\n");
+  ContentReader reader;
+  reader.start(prefix, 0, small_limits, ContentEnd::last_chunk);
+  reader.announce(60);
+  reader.feed(line);
+  EXPECT_EQ(reader.fault(), ContentFault::none);
+  reader.announce(46);
+  EXPECT_EQ(reader.fault(), ContentFault::too_big);
+  reader.announce(~std::uint64_t{0});
+  EXPECT_EQ(reader.fault(), ContentFault::too_big);
 }
 
 TEST(ContentReader, BigContentSurvivesAnyBuffers) {

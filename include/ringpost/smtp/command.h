@@ -17,6 +17,7 @@ enum class Verb : std::uint8_t {
   mail,
   rcpt,
   data,
+  bdat,
   rset,
   noop,
   vrfy,
@@ -48,6 +49,13 @@ struct MailArguments {
 
 // `argument` is what stands behind RCPT: TO:<path> and parameters.
 [[nodiscard]] Refusal parse_rcpt(std::string_view argument, std::string_view& recipient);
+
+struct ChunkArguments {
+  std::uint64_t size = 0;  // the largest number if it is larger still
+  bool last = false;
+};
+// `argument` is what stands behind BDAT, RFC 3030 section 2. Nothing if it is malformed.
+[[nodiscard]] std::optional<ChunkArguments> parse_bdat(std::string_view argument);
 
 // Turns what a client said after EHLO or HELO into text that may stand in a Received field.
 [[nodiscard]] std::string sanitized_greeting(std::string_view argument);

@@ -1,6 +1,7 @@
-// The bytes between DATA and its final dot: finds CRLF.CRLF and nothing else as the end, takes
-// dot-stuffing out (RFC 5321 section 4.5.2), and refuses what no two servers read alike: bare CR,
-// bare LF, NUL. Owns the growing content. Called by ServerSession; knows no replies.
+// A message's content: the bytes between DATA and its final dot, where CRLF.CRLF and nothing else
+// is the end and dot-stuffing is taken out (RFC 5321 section 4.5.2), or those of BDAT chunks, taken
+// as they are (RFC 3030). Either way it refuses what no two servers read alike: bare CR, bare LF,
+// NUL. Owns the growing content. Called by ServerSession; knows no replies.
 #pragma once
 
 #include <cstddef>
@@ -13,6 +14,8 @@ namespace ringpost::smtp {
 
 enum class ContentFault : std::uint8_t { none, bare_cr, bare_lf, nul, long_line, too_big };
 
+enum class ContentEnd : std::uint8_t { dot, last_chunk };
+
 class ContentReader {
  public:
   struct Limits {
@@ -22,7 +25,8 @@ class ContentReader {
 
   // `prefix` is what the content begins with: the trace field. `expected_size` is what the client
   // or experience says of the rest; it only saves copies.
-  void start(std::string_view prefix, std::size_t expected_size, Limits limits);
+  void start(std::string_view prefix, std::size_t expected_size, Limits limits,
+             ContentEnd end = ContentEnd::dot);
 
   struct Progress {
     std::size_t consumed;
@@ -31,6 +35,11 @@ class ContentReader {
   // Consumes all of `bytes` or up to and including the final dot. After a fault the rest is
   // read in no memory at all, up to the same end.
   Progress feed(std::string_view bytes);
+
+  // With ContentEnd::last_chunk: so many bytes will be fed next. Too many are not even kept.
+  void announce(std::uint64_t bytes);
+  // With ContentEnd::last_chunk: that was all. Adds the CRLF at the very end where it is missing.
+  void finish();
 
   // The first thing wrong in the order of the bytes, and the line, from 1, that it is in.
   [[nodiscard]] ContentFault fault() const { return fault_; }
@@ -53,6 +62,7 @@ class ContentReader {
   Limits limits_{};
   std::string content_;
   std::size_t prefix_size_ = 0;
+  ContentEnd end_ = ContentEnd::dot;
   std::uint64_t line_ = 1;
   std::size_t line_length_ = 0;  // of the line begun, as far as it is read, without its CRLF
   State state_ = State::done;

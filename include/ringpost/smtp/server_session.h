@@ -1,7 +1,7 @@
 // The server's side of one SMTP connection as a pure machine (RFC 5321, with PIPELINING, SIZE,
-// 8BITMIME and enhanced status codes): bytes in, messages and replies out, in order. Called by the
-// listener, which owns the socket, the clock, and what becomes of a message. Never promises a
-// message: the reply to its final dot is given by whoever made it durable.
+// 8BITMIME, CHUNKING and enhanced status codes): bytes in, messages and replies out, in order.
+// Called by the listener, which owns the socket, the clock, and what becomes of a message. Never
+// promises a message: the reply to its final dot is given by whoever made it durable.
 #pragma once
 
 #include <cstddef>
@@ -74,7 +74,7 @@ class ServerSession {
   // A transaction is open: the client has said MAIL and its message is not complete.
   [[nodiscard]] bool in_transaction() const { return in_transaction_; }
   // The client is in the middle of a content, not of a command.
-  [[nodiscard]] bool in_content() const { return in_data_; }
+  [[nodiscard]] bool in_content() const { return in_data_ || in_chunk_; }
   // Grows with each whole command and each block of content: a client for which it stands still is
   // silent, however many bytes it lets drip.
   [[nodiscard]] std::uint64_t progress() const { return commands_ + content_bytes_ / block_bytes; }
@@ -100,7 +100,12 @@ class ServerSession {
   void run_mail(std::string_view argument);
   void run_rcpt(std::string_view argument);
   void run_data(std::string_view argument, WallTime now);
-  [[nodiscard]] bool end_of_data(WallTime now);
+  void run_bdat(std::string_view argument, WallTime now);
+  void begin_content(std::uint64_t expected_size, ContentEnd end, WallTime now);
+  std::size_t feed_content(std::string_view bytes, WallTime now);
+  void end_of_chunk(WallTime now);
+  void refuse_chunk();
+  void end_of_content(WallTime now);
   [[nodiscard]] std::string content_refusal() const;
   [[nodiscard]] std::string received_field(WallTime now);
 
@@ -113,8 +118,13 @@ class ServerSession {
   std::string greeting_;  // what the client called itself, sanitized; empty before EHLO
   bool extended_ = false;
   bool in_transaction_ = false;
-  bool mail_refused_ = false;  // what is pipelined behind a refused MAIL is no error of its own
+  bool failed_ = false;  // what is pipelined behind a refused MAIL or chunk is no error of its own
   bool in_data_ = false;
+  bool in_chunk_ = false;  // BDAT was said and its octets are being read
+  bool chunks_ = false;    // the transaction's content comes in chunks, and has begun
+  bool last_chunk_ = false;
+  std::uint64_t chunk_size_ = 0;
+  std::uint64_t chunk_left_ = 0;
   bool message_ready_ = false;
   bool closing_ = false;
   unsigned errors_ = 0;
