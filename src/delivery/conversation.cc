@@ -341,9 +341,13 @@ void Conversation::settle_results() {
     learn(result_);
     std::vector<Ledger::Fate> fates;
     fates.reserve(result_.recipients.size());
+    bool refused = false;
     for (const smtp::RecipientVerdict& verdict : result_.recipients) {
       fates.push_back(fate_of(result_, verdict));
+      refused |= verdict.verdict == smtp::Verdict::refused &&
+                 fates.back().kind != Ledger::Fate::Kind::again;
     }
+    connection_.refused_total += refused ? 1 : 0;
     Attempt attempt(seat_.lane->destination().name(), done.started);
     attempt.connection = connection_.id();
     attempt.transaction = done.number;

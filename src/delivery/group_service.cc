@@ -203,10 +203,12 @@ void GroupService::after(Conversation& conversation, Conversation::End end,
       break;
     case Conversation::End::broken: {
       HostRecord& host = room_.conversation.hosts.of(connection->peer().endpoint);
-      if (connection->delivered_total == 0) {
+      const bool served = connection->delivered_total + connection->refused_total != 0;
+      if (!served || (connection->delivered_total == 0 && !conversation.sent_away())) {
         host.status.mark_down(conversation.trouble().text, reactor_.now(),
                               group_.settings().host_status);
-      } else if (conversation.sent_away()) {
+      } else if (conversation.sent_away() && connection->refused_total == 0) {
+        // After refusals a 421 says that there were too many of them: no limit to learn from.
         host.messages_per_connection = connection->delivered_total;
       }
       break;

@@ -97,6 +97,25 @@ TEST_P(RemoteServers, RefusedRecipientsBounceOnceAndTheirSendersHearOfIt) {
       std::ranges::all_of(reports, [](const auto& report) { return report.sender.empty(); }));
 }
 
+TEST_P(RemoteServers, OneThatEndsConnectionsAfterSomeRefusalsIsNotTakenForDown) {
+  MailWorld world(GetParam());
+  const auto refuse = [](std::string_view command, std::string_view address) {
+    return command == "RCPT" && address.starts_with("no") ? std::string("550 5.1.1 no such user")
+                                                          : std::string();
+  };
+  MailServer& site = world.add_site("one.example", {.errors_per_connection = 3, .policy = refuse});
+  ASSERT_TRUE(world.relay.start_and_wait());
+  for (int number = 0; number < 60; ++number) {
+    world.write({number % 4 == 0 ? "yes@one.example" : "no@one.example"});
+  }
+  ASSERT_TRUE(world.inject(2));
+  ASSERT_TRUE(world.settle(1min));
+  expect_right(world);
+  EXPECT_EQ(site.taken.size(), 15U);
+  EXPECT_EQ(sum(world, &Told::bounced), 45);
+  EXPECT_EQ(sum(world, &Told::deferred), 0);
+}
+
 TEST_P(RemoteServers, NothingIsLostWhereConnectionsDropAfterTheDot) {
   MailWorld world(GetParam());
   MailServer& site = world.add_site("one.example", {.drops_after_dot = 0.2});

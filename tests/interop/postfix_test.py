@@ -42,6 +42,7 @@ smtpd_tls_security_level = none
 default_transport = discard
 relay_transport = discard
 in_flow_delay = 0
+smtpd_error_sleep_time = 0
 """
 
 MASTER = """127.0.0.1:{port} inet n - n - 50 smtpd

@@ -45,12 +45,14 @@ struct MailServer::Session {
   bool overlapped = false;  // this MAIL came with the dot before it
   bool next_overlaps = false;
   unsigned messages = 0;
+  unsigned errors = 0;
   std::string sender = {};
   std::vector<std::string> recipients = {};
 
   void say(const std::string& reply) {
     out += reply + "\r\n";
     closing = closing || reply.starts_with("421");
+    errors += reply.starts_with('4') || reply.starts_with('5') ? 1 : 0;
   }
   void complain(const std::string& what) {
     server.complaints += fmt::format("connection {}: {}\n", number, what);
@@ -90,6 +92,11 @@ struct MailServer::Session {
     }
     if (!server.personality.pipelining && !pending.empty()) {
       complain("more than one command at once: " + line);
+    }
+    const unsigned most_errors = server.personality.errors_per_connection;
+    if (most_errors != 0 && errors >= most_errors) {
+      say("421 4.7.0 too many errors");
+      return;
     }
     if (line.starts_with("EHLO ")) {
       ehlo();

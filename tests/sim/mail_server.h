@@ -20,6 +20,7 @@ struct Personality {
   bool pipelining = true;
   bool eight_bit = true;
   unsigned messages_per_connection = 0;  // then 421 to the next MAIL; 0 = any number
+  unsigned errors_per_connection = 0;    // replies 4yz and 5yz, then 421; 0 = any number
   unsigned most_connections = 0;         // more are greeted with 421; 0 = any number
   Duration greylisted_for{};             // each recipient, from its first RCPT on
   Duration reply_delay{};

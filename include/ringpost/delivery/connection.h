@@ -75,6 +75,7 @@ class Connection : public ListHook<SameKeyTag>, public ListHook<IdleTag>, public
 
   std::uint32_t offered_total = 0;    // transactions begun on it
   std::uint32_t delivered_total = 0;  // messages accepted on it
+  std::uint32_t refused_total = 0;    // messages refused to some recipient, not by a 421
   std::uint64_t bytes_confirmed = 0;  // of the stream, as told to the machine
   bool reused = false;                // came from the cache
 
