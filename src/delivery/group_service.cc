@@ -14,6 +14,8 @@ namespace {
 constexpr std::uint32_t most_route_lookups = 256;
 // How long a domain that takes no mail is left alone before it is looked up again.
 constexpr Duration refused_domain_pause = 5min;
+// How long a connection attempt keeps a runner from other lanes.
+constexpr Duration runner_waits_for_connection = 100ms;
 // After descriptors or ports ran out.
 constexpr Duration pause_for_resources = 1s;
 // When the ledger is full, what has expired waits so long.
@@ -39,6 +41,7 @@ void GroupService::start() {
 ring::Task<void> GroupService::close() {
   check(stopping(), "a group's service was closed before it was told to stop");
   work_.notify_all();
+  runner_free_.notify_all();
   co_await gate_.close();
 }
 
@@ -122,6 +125,7 @@ ring::Task<void> GroupService::run_runner(queue::Seat seat) {
   while (seat) {
     co_await serve(seat);
     group_.release(seat, now());
+    runner_free_.notify_one();
     seat = stopping() ? queue::Seat() : group_.next_lane(now());
   }
   work_.notify_one();
@@ -153,16 +157,44 @@ ring::Task<std::unique_ptr<Connection>> GroupService::connect(queue::Seat& seat,
   if (!only_new) {
     std::unique_ptr<Connection> cached = room_.cache.take(group_, lane);
     if (cached != nullptr) {
+      group_.lanes().greeted(lane, now());
       co_return cached;
     }
   }
-  const bool never_failed = lane.status().state() == queue::HostStatus::State::up;
-  MxWalk::Result opened = co_await room_.walk.open(group_, lane, never_failed);
+  const bool first_attempt = group_.first_attempt_next(lane);
+  AttemptTimer patience(*this, seat);
+  reactor_.timers().arm(patience, reactor_.now() + runner_waits_for_connection);
+  MxWalk::Result opened = co_await room_.walk.open(group_, lane, first_attempt);
+  patience.disarm();
   group_.set_slow(lane, opened.slow, now());
   if (opened.connection == nullptr) {
     lane_failed(seat, opened);
+    co_return nullptr;
+  }
+  group_.lanes().greeted(lane, now());
+  work_.notify_one();
+  if (!seat.has_runner) {
+    co_await wait_for_runner(seat, *opened.connection);
   }
   co_return std::move(opened.connection);
+}
+
+void GroupService::AttemptTimer::expired() {
+  if (!service.group_.lanes().part_from_runner(seat)) {
+    service.reactor_.timers().arm(*this, service.reactor_.now() + runner_waits_for_connection);
+    return;
+  }
+  service.runner_free_.notify_one();
+  service.work_.notify_one();
+}
+
+ring::Task<void> GroupService::wait_for_runner(queue::Seat& seat, Connection& connection) {
+  while (!stopping() && !group_.lanes().regain_runner(seat)) {
+    // The server may well lose its patience: then that costs no attempt.
+    connection.reused = true;
+    connection.watch();
+    co_await runner_free_.wait();
+  }
 }
 
 void GroupService::lane_failed(queue::Seat& seat, const MxWalk::Result& opened) {

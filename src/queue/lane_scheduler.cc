@@ -6,6 +6,12 @@
 #include "ringpost/queue/queue_group.h"
 
 namespace ringpost::queue {
+namespace {
+
+// Connections that a lane may open before a server of it has ever greeted us.
+constexpr std::uint32_t seats_before_greeting = 2;
+
+}  // namespace
 
 LaneScheduler::LaneScheduler(const GroupSettings& settings) : settings_(settings), waiting_(1ms) {}
 
@@ -82,6 +88,13 @@ LaneScheduler::Decision LaneScheduler::decide(const Lane& lane, Now now) const {
   if (next > now.instant) {
     return {waiting, next};
   }
+  const Instant patient_until = lane.last_taken_ + settings_.patience;
+  if (!lane.greeted_ && lane.seats_ > 0) {
+    if (lane.seats_ >= seats_before_greeting || lane.ready_entries_ <= lane.fresh_seats_) {
+      return {nowhere, {}};
+    }
+    return {now.instant < patient_until ? patience : ready, patient_until};
+  }
   if (lane.seats_ == 0 ||
       lane.ready_entries_ > std::uint64_t{settings_.backlog_per_connection} * lane.seats_) {
     return {ready, {}};
@@ -89,7 +102,6 @@ LaneScheduler::Decision LaneScheduler::decide(const Lane& lane, Now now) const {
   if (lane.ready_entries_ <= lane.fresh_seats_) {
     return {nowhere, {}};  // each has a runner on its way
   }
-  const Instant patient_until = lane.last_taken_ + settings_.patience;
   if (now.instant < patient_until) {
     return {patience, patient_until};
   }
@@ -101,7 +113,9 @@ void LaneScheduler::place(Lane& lane, Now now) {
   lane.unlink();
   const bool slow = is_slow(lane);
   if (slow != lane.counted_slow_) {
-    slow_seats_ = slow ? slow_seats_ + lane.seats_ : slow_seats_ - lane.seats_;
+    const std::uint32_t with_runner = lane.seats_ - lane.attempts_;
+    slow_seats_ = slow ? slow_seats_ + with_runner : slow_seats_ - with_runner;
+    slow_attempts_ = slow ? slow_attempts_ + lane.attempts_ : slow_attempts_ - lane.attempts_;
     lane.counted_slow_ = slow;
   }
   const Decision decision = decide(lane, now);
@@ -143,7 +157,8 @@ void LaneScheduler::work_added(Lane& lane, Now now) {
     case Lane::Place::nowhere:
       break;
     case Lane::Place::patience:
-      if (lane.ready_entries_ > std::uint64_t{settings_.backlog_per_connection} * lane.seats_) {
+      if (lane.greeted_ &&
+          lane.ready_entries_ > std::uint64_t{settings_.backlog_per_connection} * lane.seats_) {
         break;
       }
       return;
@@ -156,7 +171,7 @@ void LaneScheduler::work_added(Lane& lane, Now now) {
 }
 
 Seat LaneScheduler::acquire(Now now) {
-  if (busy_ >= settings_.runners) {
+  if (busy_ + in_line_ >= settings_.runners) {
     return {};
   }
   for (;;) {
@@ -179,22 +194,67 @@ Seat LaneScheduler::acquire(Now now) {
     slow_seats_ += slow ? 1 : 0;
     lane.last_taken_ = now.instant;
     place(lane, now);
-    return {&lane, true};
+    return {.lane = &lane};
   }
 }
 
 void LaneScheduler::release(Seat& seat, Now now) {
   check(seat.lane != nullptr, "a seat is released twice");
   Lane& lane = *seat.lane;
-  --busy_;
+  std::uint32_t& all = seat.has_runner ? busy_ : attempts_;
+  std::uint32_t& slow = seat.has_runner ? slow_seats_ : slow_attempts_;
+  --all;
+  slow -= lane.counted_slow_ ? 1 : 0;
+  lane.attempts_ -= seat.has_runner ? 0 : 1;
+  in_line_ -= seat.in_line ? 1 : 0;
   --lane.seats_;
   lane.fresh_seats_ -= seat.fresh ? 1 : 0;
   --lane.destination_.seats_;
-  slow_seats_ -= lane.counted_slow_ ? 1 : 0;
   seat = {};
   unblock_one(lane.destination_, now);
   place(lane, now);
   drop_if_unused(lane);
+}
+
+bool LaneScheduler::part_from_runner(Seat& seat) {
+  const std::uint32_t most = settings_.most_attempts;
+  Lane& lane = *seat.lane;
+  if (attempts_ >= most || (lane.counted_slow_ && slow_attempts_ >= std::max(most / 4, 1U))) {
+    return false;
+  }
+  seat.has_runner = false;
+  --busy_;
+  ++attempts_;
+  ++lane.attempts_;
+  slow_seats_ -= lane.counted_slow_ ? 1 : 0;
+  slow_attempts_ += lane.counted_slow_ ? 1 : 0;
+  return true;
+}
+
+bool LaneScheduler::regain_runner(Seat& seat) {
+  const std::uint32_t before_us = seat.in_line ? 0 : in_line_;
+  if (busy_ + before_us >= settings_.runners) {
+    in_line_ += seat.in_line ? 0 : 1;
+    seat.in_line = true;
+    return false;
+  }
+  Lane& lane = *seat.lane;
+  in_line_ -= seat.in_line ? 1 : 0;
+  seat.in_line = false;
+  seat.has_runner = true;
+  ++busy_;
+  --attempts_;
+  --lane.attempts_;
+  slow_seats_ += lane.counted_slow_ ? 1 : 0;
+  slow_attempts_ -= lane.counted_slow_ ? 1 : 0;
+  return true;
+}
+
+void LaneScheduler::greeted(Lane& lane, Now now) {
+  if (!lane.greeted_) {
+    lane.greeted_ = true;
+    place(lane, now);
+  }
 }
 
 void LaneScheduler::advance(Now now) {
@@ -217,6 +277,9 @@ bool LaneScheduler::others_wait(const Lane& lane) {
   }
   if (busy_ < settings_.runners) {
     return false;  // whoever waits gets a runner without ours
+  }
+  if (in_line_ > 0) {
+    return true;
   }
   const bool slow_possible =
       slow_seats_ < slow_limit() || (lane.counted_slow_ && slow_seats_ == slow_limit());

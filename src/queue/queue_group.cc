@@ -294,6 +294,17 @@ Seat QueueGroup::next_lane(Now now) {
   return settings_.delivery == DeliveryMode::hold ? Seat{} : lanes_.acquire(now);
 }
 
+bool QueueGroup::first_attempt_next(Lane& lane) {
+  bool first = lane.status_.state() == HostStatus::State::up;
+  if (first && !lane.active_.empty()) {
+    for (const QueuedRecipient& recipient :
+         lane.active_.turn().active.turn().ready.front().recipients()) {
+      first = first && recipient.attempts == 0;
+    }
+  }
+  return first;
+}
+
 Entry* QueueGroup::next_entry(Seat& seat, Now now) {
   Lane& lane = *seat.lane;
   if (lane.active_.empty() || lane.status_.suspended(now.instant) ||

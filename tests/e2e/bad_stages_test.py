@@ -182,6 +182,26 @@ def stalled_hosts_do_not_hold_all_runners(bench):
     check(waits[45] < 800, f"healthy mail waited {waits[45]} ms for the runners")
 
 
+def silent_hosts_met_all_at_once_hold_no_runners(bench):
+    """The same before any of them has failed even once."""
+    world = World()
+    silent = {f"silent{number}": world.host({"greeting": stall}) for number in range(24)}
+    healthy = world.host()
+    daemon = bench.daemon(
+        routes(healthy=healthy, **silent), "timeouts.initial=30s", "queue.default_groups=1",
+        "queue_group.default.runners=8")
+    with RawClient(daemon.port) as client:
+        client.greet()
+        for name in silent:
+            client.submit([f"reader@{name}.test"])
+        for _ in range(50):
+            client.submit(["reader@healthy.test"])
+    wait_for_event(daemon, event="delivered", count=50)
+    waits = sorted(event["queued_ms"] for event in events_with(daemon, event="delivered"))
+    check(waits[49] < 1500, f"healthy mail waited {waits[49]} ms for the runners")
+    check(not events_with(daemon, event="deferred"), "no silent host has failed yet")
+
+
 def a_host_that_is_down_or_unreachable(bench):
     world = World()
     healthy = world.host()
@@ -204,4 +224,5 @@ if __name__ == "__main__":
         a_peer_that_stalls_at_any_stage, a_peer_that_resets_at_any_stage,
         a_peer_that_hangs_up_at_any_stage, a_peer_that_drips_at_any_stage,
         a_peer_that_is_bad_at_quit, stalled_hosts_do_not_hold_all_runners,
+        silent_hosts_met_all_at_once_hold_no_runners,
         a_host_that_is_down_or_unreachable)

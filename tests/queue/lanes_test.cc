@@ -31,6 +31,84 @@ class Lanes : public QueueTest {
   }
 };
 
+// What was never greeted by anybody gets few seats, and late.
+TEST_F(Lanes, ALaneIsGreetedBeforeItGetsManySeats) {
+  for (int i = 0; i < 40; ++i) {
+    file("a@new.example");
+  }
+  Domain& domain = *group().next_unresolved();
+  group().assign(domain, lane_key("new.example"), never, now_);
+  std::vector<Seat> seats = all_seats();
+  EXPECT_EQ(seats.size(), 1U);
+  pass_and_advance(settings_.patience);
+  seats.push_back(group().next_lane(now_));
+  EXPECT_TRUE(seats.back());
+  pass_and_advance(1min);
+  EXPECT_FALSE(group().next_lane(now_));
+  group().lanes().greeted(*domain.lane(), now_);
+  const std::vector<Seat> more = all_seats();
+  EXPECT_EQ(seats.size() + more.size(), settings_.max_connections_per_destination);
+  seats.insert(seats.end(), more.begin(), more.end());
+  release(seats);
+}
+
+// A long connection attempt has no runner, within its own bound; its connection waits in line.
+TEST_F(Lanes, AttemptsPartFromTheirRunnersAndRegainThemInTurn) {
+  settings_.runners = 2;
+  settings_.most_attempts = 2;
+  for (int i = 0; i < 6; ++i) {
+    file_many(1, ("a@" + std::to_string(i) + ".example").c_str());
+  }
+  LaneScheduler& lanes = group().lanes();
+  std::vector<Seat> attempts = all_seats();
+  ASSERT_EQ(attempts.size(), 2U);
+  EXPECT_TRUE(lanes.part_from_runner(attempts[0]));
+  EXPECT_TRUE(lanes.part_from_runner(attempts[1]));
+  EXPECT_EQ(group().runners_busy(), 0U);
+  std::vector<Seat> serving = all_seats();
+  ASSERT_EQ(serving.size(), 2U);
+  EXPECT_FALSE(lanes.part_from_runner(serving[0])) << "too many attempts";
+  EXPECT_FALSE(lanes.regain_runner(attempts[0])) << "no runner is free";
+  EXPECT_FALSE(lanes.regain_runner(attempts[0])) << "in line once";
+  EXPECT_TRUE(lanes.others_wait(*serving[0].lane));
+  group().release(serving[0], now_);
+  EXPECT_FALSE(group().next_lane(now_)) << "the runner is for who stands in line";
+  EXPECT_FALSE(lanes.regain_runner(attempts[1])) << "it is not first in line";
+  EXPECT_TRUE(lanes.regain_runner(attempts[0]));
+  EXPECT_EQ(group().runners_busy(), 2U);
+  group().release(attempts[1], now_);  // gives up its place in line
+  group().release(serving[1], now_);
+  EXPECT_EQ(lanes.attempts(), 0U);
+  attempts[1] = group().next_lane(now_);
+  EXPECT_TRUE(attempts[1]) << "nobody is in line";
+  release(attempts);
+  EXPECT_EQ(group().runners_busy(), 0U);
+}
+
+// Slow lanes hold a quarter of the runners, and a quarter of the attempts without one.
+TEST_F(Lanes, SlowLanesHoldAQuarterOfTheAttempts) {
+  settings_.runners = 8;
+  settings_.most_attempts = 8;
+  for (int i = 0; i < 12; ++i) {
+    file_many(1, ("a@slow" + std::to_string(i) + ".example").c_str());
+  }
+  LaneScheduler& lanes = group().lanes();
+  lanes.for_each_lane([&](Lane& lane) { group().set_slow(lane, true, now_); });
+  std::vector<Seat> attempts = all_seats();
+  ASSERT_EQ(attempts.size(), 2U);
+  EXPECT_TRUE(lanes.part_from_runner(attempts[0]));
+  EXPECT_TRUE(lanes.part_from_runner(attempts[1]));
+  std::vector<Seat> more = all_seats();
+  ASSERT_EQ(more.size(), 2U);
+  EXPECT_FALSE(lanes.part_from_runner(more[0]));
+  group().set_slow(*attempts[0].lane, false, now_);
+  EXPECT_TRUE(lanes.part_from_runner(more[0]));
+  release(attempts);
+  release(more);
+  EXPECT_EQ(lanes.slow_seats(), 0U);
+  EXPECT_EQ(lanes.attempts(), 0U);
+}
+
 TEST_F(Lanes, NoMoreRunnersThanTheGroupHas) {
   settings_.runners = 3;
   for (int i = 0; i < 8; ++i) {

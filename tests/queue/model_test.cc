@@ -129,7 +129,7 @@ class Model {
       ASSERT_LT(slow_before, group_->lanes().slow_limit());
     }
     runners_.push_back({seat, {}});
-    ASSERT_LE(runners_.size(), settings_.runners);
+    ASSERT_LE(group_->runners_busy(), settings_.runners);
     std::size_t same = 0;
     for (const Runner& runner : runners_) {
       same += &runner.seat.lane->destination() == &seat.lane->destination() ? 1U : 0U;
@@ -208,6 +208,15 @@ class Model {
   }
   void disturb() {
     Runner* runner = some_runner();
+    if (runner != nullptr && chance(2)) {
+      if (runner->seat.has_runner) {
+        const bool room = group_->lanes().attempts() < settings_.most_attempts;
+        ASSERT_LE(group_->lanes().part_from_runner(runner->seat), room);
+      } else if (group_->lanes().regain_runner(runner->seat)) {
+        ASSERT_LE(group_->runners_busy(), settings_.runners);
+      }
+      group_->lanes().greeted(*runner->seat.lane, now_);
+    }
     if (runner != nullptr && chance(2)) {
       group_->defer_lane(*runner->seat.lane, {4, 4, 1}, "refused", {}, now_);
     } else if (runner != nullptr) {
@@ -302,12 +311,13 @@ class Model {
       const auto sits_here = [&](const Runner& r) { return r.seat.lane == &lane; };
       ASSERT_EQ(std::ranges::count_if(runners_, sits_here), lane.seats());
     });
-    ASSERT_EQ(runners_.size(), group_->runners_busy());
+    ASSERT_EQ(runners_.size(), group_->runners_busy() + group_->lanes().attempts());
   }
 
   // Whoever could be served without breaking a limit is not left waiting for nothing.
   void check_progress() {
-    if (settings_.delivery == DeliveryMode::hold || runners_.size() >= settings_.runners) {
+    if (settings_.delivery == DeliveryMode::hold || group_->runners_busy() >= settings_.runners ||
+        std::ranges::any_of(runners_, [](const Runner& runner) { return runner.seat.in_line; })) {
       return;
     }
     group_->advance(now_);  // so that waiting lanes have looked at the clock

@@ -277,6 +277,7 @@ ring::Task<void> MailServer::serve(int fd) {
   most_seen_ = std::max(most_seen_, ++connections_);
   const bool turned_away =
       personality.most_connections != 0 && connections_ > personality.most_connections;
+  session.stalled = !personality.greets;
   session.say(turned_away ? "421 4.7.0 too many connections" : "220 mx.example ESMTP");
   while (true) {
     if (!session.out.empty() && !session.stalled) {

@@ -19,6 +19,7 @@ namespace ringpost::sim {
 struct Personality {
   bool pipelining = true;
   bool eight_bit = true;
+  bool greets = true;                    // else it accepts connections and never speaks
   unsigned messages_per_connection = 0;  // then 421 to the next MAIL; 0 = any number
   unsigned errors_per_connection = 0;    // replies 4yz and 5yz, then 421; 0 = any number
   unsigned most_connections = 0;         // more are greeted with 421; 0 = any number

@@ -26,11 +26,24 @@ class GroupService {
 
   void start();
   // Work was filed, a limit has changed, or `stopping` was set.
-  void notify() { work_.notify_one(); }
+  void notify() {
+    work_.notify_one();
+    runner_free_.notify_all();
+  }
   // Once `stopping` is set: waits for its runners, who finish what is under way.
   ring::Task<void> close();
 
  private:
+  // Runs while a connection is being opened: when that takes long, its runner is free for others.
+  struct AttemptTimer final : ring::Timer {
+    AttemptTimer(GroupService& of_service, queue::Seat& of_seat)
+        : service(of_service), seat(of_seat) {}
+    void expired() override;
+
+    GroupService& service;
+    queue::Seat& seat;
+  };
+
   ring::Task<void> run();
   // False: the ledger has no room for the rest.
   bool expire();
@@ -40,6 +53,8 @@ class GroupService {
   ring::Task<void> serve(queue::Seat& seat);
   // Null after a failure, which it has dealt with.
   ring::Task<std::unique_ptr<Connection>> connect(queue::Seat& seat, bool only_new);
+  // For a seat that has connected without a runner: waits for one.
+  ring::Task<void> wait_for_runner(queue::Seat& seat, Connection& connection);
   void lane_failed(queue::Seat& seat, const MxWalk::Result& opened);
   void after(Conversation& conversation, Conversation::End end,
              std::unique_ptr<Connection> connection);
@@ -52,6 +67,7 @@ class GroupService {
   ring::Reactor& reactor_;
   std::uint32_t looking_up_ = 0;
   ring::Event work_;
+  ring::Event runner_free_;
   ring::Gate gate_;
 };
 

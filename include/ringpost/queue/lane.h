@@ -68,9 +68,11 @@ class Lane : public ListHook<LaneTag> {
   std::uint32_t domains_ = 0;
   std::uint32_t seats_ = 0;
   std::uint32_t fresh_seats_ = 0;  // seats that have not taken an entry yet
+  std::uint32_t attempts_ = 0;     // seats without a runner
   Instant last_taken_;
   Place place_ = Place::nowhere;
   bool slow_ = false;
+  bool greeted_ = false;       // by a server, ever
   bool counted_slow_ = false;  // its seats count among the slow ones
 };
 

@@ -17,10 +17,13 @@ namespace ringpost::queue {
 
 struct GroupSettings;
 
-// A runner's place on a lane. Moves with the runner; whoever got it gives it back.
+// A place on a lane: one connection in use, or on its way. Whoever got it gives it back. A runner
+// comes with it; while connecting takes long, the seat does without (see part_from_runner()).
 struct Seat {
   Lane* lane = nullptr;
   bool fresh = true;  // has taken no entry yet
+  bool has_runner = true;
+  bool in_line = false;  // connected, waits for a runner
 
   explicit operator bool() const { return lane != nullptr; }
 };
@@ -40,6 +43,13 @@ class LaneScheduler {
 
   Seat acquire(Now now);
   void release(Seat& seat, Now now);
+  // Connecting takes long: the runner is free for other lanes, the attempt goes on. False: too many
+  // do so already.
+  bool part_from_runner(Seat& seat);
+  // There is a connection after all. False: no runner is free, and the seat is in line for one.
+  bool regain_runner(Seat& seat);
+  // A server of this lane has greeted us: from now on it may have as many seats as others.
+  void greeted(Lane& lane, Now now);
   // Lanes whose time has come look for a runner again.
   void advance(Now now);
   [[nodiscard]] Instant next_due() { return waiting_.next_due(); }
@@ -47,6 +57,7 @@ class LaneScheduler {
   // Whether another lane could use the runner, or the seat, that serves `lane`.
   [[nodiscard]] bool others_wait(const Lane& lane);
   [[nodiscard]] std::uint32_t runners_busy() const { return busy_; }
+  [[nodiscard]] std::uint32_t attempts() const { return attempts_; }  // seats without a runner
   [[nodiscard]] std::uint32_t slow_seats() const { return slow_seats_; }
   [[nodiscard]] std::uint32_t slow_limit() const;
 
@@ -95,7 +106,10 @@ class LaneScheduler {
   Lanes slow_ready_;
   Schedule<Lane, LaneTag> waiting_;
   std::uint32_t busy_ = 0;
-  std::uint32_t slow_seats_ = 0;
+  std::uint32_t attempts_ = 0;
+  std::uint32_t in_line_ = 0;
+  std::uint32_t slow_seats_ = 0;     // those with a runner
+  std::uint32_t slow_attempts_ = 0;  // those without
   std::uint32_t turns_ = 0;
 };
 

@@ -25,7 +25,9 @@ enum class DeliveryMode : std::uint8_t { queue, at_once, hold };
 struct GroupSettings {
   std::string name;
   std::uint32_t runners = 100;  // connections in use at most
-  std::uint32_t weight = 1;     // against the shard's other groups
+  // Connection attempts that go on without a runner, because they take long.
+  std::uint32_t most_attempts = 1000;
+  std::uint32_t weight = 1;  // against the shard's other groups
   std::uint32_t max_connections_per_destination = 10;
   std::uint32_t max_messages_per_connection = 100;  // 0 = no limit
   std::uint32_t max_recipients_per_transaction = 100;
@@ -97,6 +99,8 @@ class QueueGroup {
   // until then its Lane& is valid.
   Seat next_lane(Now now);
   void release(Seat& seat, Now now) { lanes_.release(seat, now); }
+  // Whether what goes next on this lane has never been tried: neither the message nor the lane.
+  [[nodiscard]] bool first_attempt_next(Lane& lane);
   // The next entry, in flight; nullptr: nothing (more) to do here now.
   Entry* next_entry(Seat& seat, Now now);
   // Whether a runner should give its seat up for the sake of lanes that wait.
