@@ -10,6 +10,8 @@ namespace ringpost::intake {
 namespace {
 
 constexpr Duration pause_after_refusal = 1s;
+// That many are on their way to the disk at once, so that a burst of failures shares its commits.
+constexpr int most_at_once = 16;
 
 dsn::FailedRecipient failed_recipient(const delivery::OwedReport::Failed& failed) {
   dsn::FailedRecipient recipient;
@@ -33,7 +35,9 @@ Reports::Reports(ring::Reactor& reactor, spool::Spool& spool, delivery::Ledger& 
 
 void Reports::start(Intake& intake) {
   intake_ = &intake;
-  gate_.spawn(run());
+  for (int count = 0; count < most_at_once; ++count) {
+    gate_.spawn(run());
+  }
 }
 
 void Reports::report_owed(delivery::OwedReport report) {
@@ -83,13 +87,14 @@ ring::Task<void> Reports::write(delivery::OwedReport report) {
       co_await ledger_.discharge(std::move(report));
       co_return;
     }
-    co_await work_.wait_until(reactor_.timers(), reactor_.now() + pause_after_refusal);
+    co_await closing_event_.wait_until(reactor_.timers(), reactor_.now() + pause_after_refusal);
   }
 }
 
 ring::Task<void> Reports::close() {
   closing_ = true;
   work_.notify_all();
+  closing_event_.notify_all();
   co_await gate_.close();
 }
 

@@ -1,5 +1,5 @@
 // Writes the failure reports that are owed, as messages that enter by the one door like any other,
-// with a null sender; then has them recorded as discharged. One at a time: reports never crowd out
+// with a null sender; then has them recorded as discharged. Few at a time: reports never crowd out
 // newsletters.
 #pragma once
 
@@ -34,6 +34,7 @@ class Reports final : public delivery::ReportMaker {
   std::deque<delivery::OwedReport> owed_;
   bool closing_ = false;
   ring::Event work_;
+  ring::Event closing_event_;
   ring::Gate gate_;
 };
 
