@@ -62,7 +62,10 @@ Json shard_of(const ShardStatus& shard) {
           {"in_doubt_total", shard.in_doubt_total},
           {"quarantined_total", shard.quarantined_total},
           {"spool_live_bytes", shard.spool_live_bytes},
-          {"spool_free_bytes", shard.spool_free_bytes}};
+          {"spool_free_bytes", shard.spool_free_bytes},
+          {"deleted_total", shard.deleted_total},
+          {"suppressed_total", shard.suppressed_total},
+          {"reports_owed", shard.reports_owed}};
 }
 
 template <class T, class Make>
@@ -93,6 +96,9 @@ ShardStatus& ShardStatus::operator+=(const ShardStatus& other) {
   quarantined_total += other.quarantined_total;
   spool_live_bytes += other.spool_live_bytes;
   spool_free_bytes += other.spool_free_bytes;
+  deleted_total += other.deleted_total;
+  suppressed_total += other.suppressed_total;
+  reports_owed += other.reports_owed;
   return *this;
 }
 
@@ -141,7 +147,8 @@ std::string to_json(const Groups& groups) {
                 {"held", line.held},
                 {"in_flight", line.in_flight},
                 {"delivered_total", line.delivered_total},
-                {"connections_opened_total", line.connections_opened_total}};
+                {"connections_opened_total", line.connections_opened_total},
+                {"held_by", known(line.held_by)}};
   });
   return text_of(json);
 }
@@ -198,6 +205,21 @@ std::string to_json(const MessageView& message) {
                 {"next_attempt", time_of(recipient.next_attempt)},
                 {"last_error", error_of(recipient.last_error)}};
   });
+  return text_of(json);
+}
+
+std::string to_json(const Change& change) {
+  const Json json{{"change", change.what},
+                  {"dry_run", change.dry_run},
+                  {"messages", change.messages},
+                  {"recipients", change.recipients},
+                  {"in_flight", change.in_flight}};
+  return text_of(json);
+}
+
+std::string to_json(const HoldList& holds) {
+  const Json json{
+      {"groups", holds.groups}, {"destinations", holds.destinations}, {"jobs", holds.jobs}};
   return text_of(json);
 }
 

@@ -126,7 +126,7 @@ std::expected<Reply, AskError> ask(const std::string& socket_path, const Command
     return not_connected(error, socket_path);
   }
   // A daemon that refuses may answer and close before it read everything: then the answer counts.
-  const int send_error = send_all(socket, format_request("GET", target_of(command)));
+  const int send_error = send_all(socket, format_request(method_of(command), target_of(command)));
   ResponseReader reader;
   const int error = receive(socket, reader);
   if (reader.state() == ReadState::done) {

@@ -16,6 +16,18 @@ namespace {
 
 constexpr std::string_view message_prefix = "/messages/";
 
+using What = ChangeCommand::What;
+constexpr What orders[] = {What::flush, What::hold, What::release, What::erase, What::requeue};
+
+std::optional<What> order_at(std::string_view path) {
+  for (const What what : orders) {
+    if (path.starts_with('/') && path.substr(1) == name_of(what)) {
+      return what;
+    }
+  }
+  return std::nullopt;
+}
+
 std::unexpected<Refusal> refuse(int status, std::string code, std::string message,
                                 std::string remedy) {
   return std::unexpected(Refusal{status, std::move(code), std::move(message), std::move(remedy)});
@@ -142,6 +154,93 @@ std::expected<Command, Refusal> parse_show(std::string_view encoded_id) {
   return ShowCommand{*id};
 }
 
+// --- orders --------------------------------------------------------------------------------------
+
+std::size_t given(const Selector& selector) {
+  std::size_t count = 0;
+  for (const std::string* const part :
+       {&selector.id, &selector.group, &selector.destination, &selector.job, &selector.sender}) {
+    count += part->empty() ? 0 : 1;
+  }
+  return count;
+}
+
+std::expected<Parameters, Refusal> parse_order_query(What what, std::string_view query) {
+  switch (what) {
+    case What::flush:
+      return parse_query(query, {"group", "destination"});
+    case What::hold:
+    case What::release:
+      return parse_query(query, {"group", "destination", "job"});
+    case What::erase:
+      return parse_query(query, {"id", "group", "destination", "job", "sender", "dry_run"});
+    case What::requeue:
+      break;
+  }
+  return parse_query(query, {"id"});
+}
+
+std::expected<Command, Refusal> check_order(ChangeCommand command) {
+  const Selector& selector = command.selector;
+  if (!selector.id.empty() && mail::parse_message_id(selector.id).value == 0) {
+    return bad_request(fmt::format("'{}' is not a message id", selector.id),
+                       "ids are the 13 characters that the event log and the 250 reply show");
+  }
+  const bool names_one = command.what == What::hold || command.what == What::release;
+  if (names_one && given(selector) != 1) {
+    return bad_request(
+        fmt::format("{} needs one of group, destination and job, and only one",
+                    name_of(command.what)),
+        fmt::format("for instance: ringpost {} --group NAME", name_of(command.what)));
+  }
+  if (command.what == What::erase && selector.empty()) {
+    return bad_request("delete needs to know what: nothing was selected",
+                       "give an id, --group, --destination, --job or --sender; --dry-run tells "
+                       "first what would go");
+  }
+  if (command.what == What::requeue && selector.id.empty()) {
+    return bad_request("requeue needs a message's id", "`ringpost show` and the event log have it");
+  }
+  return command;
+}
+
+std::expected<Command, Refusal> parse_order(What what, std::string_view query) {
+  auto parameters = parse_order_query(what, query);
+  if (!parameters) {
+    return std::unexpected(std::move(parameters.error()));
+  }
+  ChangeCommand command;
+  command.what = what;
+  command.selector.id = (*parameters)["id"];
+  command.selector.group = (*parameters)["group"];
+  command.selector.destination = to_lower((*parameters)["destination"]);
+  command.selector.job = (*parameters)["job"];
+  command.selector.sender = (*parameters)["sender"];
+  const std::string& dry_run = (*parameters)["dry_run"];
+  if (!dry_run.empty() && dry_run != "true" && dry_run != "false") {
+    return bad_request(fmt::format("'{}' is no answer to dry_run", dry_run), "true or false");
+  }
+  command.dry_run = dry_run == "true";
+  return check_order(std::move(command));
+}
+
+std::string target_of_order(const ChangeCommand& command) {
+  std::string target = fmt::format("/{}", name_of(command.what));
+  char separator = '?';
+  const auto add = [&](std::string_view name, const std::string& value) {
+    if (!value.empty()) {
+      target += fmt::format("{}{}={}", std::exchange(separator, '&'), name, percent_encode(value));
+    }
+  };
+  add("id", command.selector.id);
+  add("group", command.selector.group);
+  add("destination", command.selector.destination);
+  add("job", command.selector.job);
+  add("sender", command.selector.sender);
+  add("dry_run", command.dry_run ? "true" : "");
+  return target;
+}
+
 template <class Plain>
 std::expected<Command, Refusal> parse_plain(std::string_view query) {
   auto parameters = parse_query(query, {});
@@ -154,6 +253,8 @@ std::expected<Command, Refusal> parse_plain(std::string_view query) {
 struct TargetOf {
   std::string operator()(const StatusCommand& /*command*/) const { return "/status"; }
   std::string operator()(const GroupListCommand& /*command*/) const { return "/groups"; }
+  std::string operator()(const HoldsCommand& /*command*/) const { return "/holds"; }
+  std::string operator()(const ChangeCommand& command) const { return target_of_order(command); }
   std::string operator()(const ExplainCommand& command) const {
     return "/explain?address=" + percent_encode(command.address);
   }
@@ -179,16 +280,27 @@ std::expected<Command, Refusal> parse_command(std::string_view method, std::stri
   const std::string_view path = target.substr(0, mark);
   const std::string_view query = target.substr(std::min(mark + 1, target.size()));
   const bool show = path.starts_with(message_prefix);
-  if (!show && path != "/status" && path != "/queue" && path != "/groups" && path != "/explain") {
+  const std::optional<What> order = order_at(path);
+  const bool plain = path == "/status" || path == "/queue" || path == "/groups" ||
+                     path == "/explain" || path == "/holds";
+  if (!show && !order && !plain) {
     return refuse(404, "not_found", fmt::format("there is nothing at '{}'", path),
-                  "try /status, /queue, /groups, /explain?address= or /messages/ID");
+                  "try /status, /queue, /groups, /explain?address=, /messages/ID or /holds; "
+                  "orders: /flush, /hold, /release, /delete, /requeue");
   }
-  if (method != "GET") {
+  const std::string_view wanted = order ? "POST" : "GET";
+  if (method != wanted) {
     return refuse(405, "bad_method", fmt::format("{} cannot be asked with {}", path, method),
-                  "use GET");
+                  fmt::format("use {}", wanted));
+  }
+  if (order) {
+    return parse_order(*order, query);
   }
   if (path == "/status") {
     return parse_plain<StatusCommand>(query);
+  }
+  if (path == "/holds") {
+    return parse_plain<HoldsCommand>(query);
   }
   if (path == "/groups") {
     return parse_plain<GroupListCommand>(query);
@@ -203,6 +315,26 @@ std::expected<Command, Refusal> parse_command(std::string_view method, std::stri
     return bad_request("a message takes no parameters");
   }
   return parse_show(path.substr(message_prefix.size()));
+}
+
+std::string_view name_of(ChangeCommand::What what) {
+  switch (what) {
+    case What::flush:
+      return "flush";
+    case What::hold:
+      return "hold";
+    case What::release:
+      return "release";
+    case What::erase:
+      return "delete";
+    case What::requeue:
+      break;
+  }
+  return "requeue";
+}
+
+std::string_view method_of(const Command& command) {
+  return std::holds_alternative<ChangeCommand>(command) ? "POST" : "GET";
 }
 
 std::string target_of(const Command& command) {

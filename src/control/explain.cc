@@ -145,7 +145,7 @@ std::vector<Explanation::MxHost> hosts_of(const Subject& subject) {
     }
     const std::vector<IpAddress> addresses = known_addresses(subject, from.name);
     for (const IpAddress& address : addresses) {
-      host.addresses.push_back(address.to_string());
+      host.addresses.push_back(Endpoint{address, from.port}.to_string());
     }
     tell_state(subject, addresses, from.port, host);
     hosts.push_back(std::move(host));
@@ -174,6 +174,9 @@ std::string set_at(const Subject& subject, std::string_view limit) {
   if (limit == "host_status") {
     return subject.view.origins.at("timeouts.hoststatus");
   }
+  if (limit == "hold") {
+    return "ringpost hold";
+  }
   return subject.set_at(limit == "slow_runners" ? "runners" : limit);
 }
 
@@ -187,8 +190,8 @@ std::vector<Explanation::Limit> limits_of(const Subject& subject,
     limit.value = from.value;
     limit.used = from.used;
     limit.set_at = set_at(subject, from.name);
-    if (from.name == "delivery") {
-      limit.value.reset();  // `hold` is no number
+    if (from.name == "delivery" || from.name == "hold") {
+      limit.value.reset();  // it is no number
     }
     has_rate |= from.name == "rate";
     limits.push_back(std::move(limit));
@@ -235,8 +238,8 @@ std::optional<Explanation::Binding> retry_binding(const Subject& subject) {
 std::optional<Explanation::Binding> binding_of(const Subject& subject,
                                                const std::vector<queue::LimitValue>& limits) {
   Explanation::Binding binding;
-  if (subject.group.settings().delivery == queue::DeliveryMode::hold) {
-    binding.limit = "delivery";
+  if (subject.group.on_hold()) {
+    binding.limit = subject.group.held_by_operator() ? "hold" : "delivery";
     return binding;
   }
   const auto binds = std::ranges::find(limits, true, &queue::LimitValue::binding);

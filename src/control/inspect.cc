@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "ringpost/base/check.h"
 #include "ringpost/base/text.h"
 #include "ringpost/control/explain.h"
 #include "ringpost/control/show.h"
@@ -30,7 +31,8 @@ void for_each_group(const ShardView& view, Visit visit) {
 ShardStatus status_of(const ShardView& view) {
   ShardStatus status;
   status.shard = view.shard;
-  status.messages_queued = view.messages.size();
+  status.reports_owed = view.ledger.reports_owed();
+  status.messages_queued = view.messages.size() + status.reports_owed;
   for_each_group(view, [&](queue::QueueGroup& group) {
     const queue::GroupView counts = queue::group_view(group, now_of(view));
     status.ready += counts.ready;
@@ -47,6 +49,8 @@ ShardStatus status_of(const ShardView& view) {
   status.bounced_total = counters.bounced;
   status.expired_total = counters.expired;
   status.in_doubt_total = counters.in_doubt;
+  status.deleted_total = counters.deleted;
+  status.suppressed_total = counters.suppressed;
   const spool::SpoolCounters spool = view.spool.counters();
   status.quarantined_total = spool.quarantined_total;
   status.spool_live_bytes = spool.live_bytes;
@@ -123,9 +127,20 @@ Groups groups_of(const ShardView& view) {
     line.in_flight = from.in_flight;
     line.delivered_total = group.delivered_total;
     line.connections_opened_total = view.cache.opened_total(group);
+    if (group.held_by_operator()) {
+      line.held_by = "operator";
+    } else if (group.on_hold()) {
+      line.held_by = "configuration";
+    }
     groups.groups.push_back(std::move(line));
   });
   return groups;
+}
+
+HoldList holds_of(const ShardView& view) {
+  return {{view.holds.groups.begin(), view.holds.groups.end()},
+          {view.holds.destinations.begin(), view.holds.destinations.end()},
+          {view.holds.jobs.begin(), view.holds.jobs.end()}};
 }
 
 struct Inspection {
@@ -136,6 +151,11 @@ struct Inspection {
   Answer operator()(const GroupListCommand& /*command*/) const { return groups_of(view); }
   Answer operator()(const ExplainCommand& command) const { return explain(view, command); }
   Answer operator()(const ShowCommand& command) const { return show(view, command); }
+  Answer operator()(const HoldsCommand& /*command*/) const { return holds_of(view); }
+  Answer operator()(const ChangeCommand& /*command*/) const {
+    check(false, "an order was taken for a question");
+    return Change();
+  }
 };
 
 }  // namespace

@@ -75,6 +75,23 @@ struct Merge {
   Response operator()(const ExplainCommand& /*command*/) const {
     return whole(take_all<Explanation>(parts).front());
   }
+  Response operator()(const HoldsCommand& /*command*/) const {
+    return whole(take_all<HoldList>(parts).front());
+  }
+  Response operator()(const ChangeCommand& command) const {
+    Change change;
+    change.what = name_of(command.what);
+    change.dry_run = command.dry_run;
+    for (const Change& part : take_all<Change>(parts)) {
+      change.messages += part.messages;
+      change.recipients += part.recipients;
+      change.in_flight += part.in_flight;
+    }
+    if (!command.selector.id.empty() && change.recipients + change.in_flight == 0) {
+      return refused(no_message(command.selector.id));
+    }
+    return whole(change);
+  }
   Response operator()(const ShowCommand& /*command*/) const {
     return whole(join(take_all<MessageView>(parts)));
   }

@@ -25,6 +25,9 @@ struct Waiting {
 };
 
 Waiting waiting_of(const queue::Entry& entry, const queue::Lane* lane, queue::Now now) {
+  if (entry.domain().group().withheld(entry)) {
+    return {"held", std::nullopt};
+  }
   switch (entry.state()) {
     case queue::EntryState::ready:
       if (lane != nullptr && lane->status().suspended(now.instant)) {
@@ -61,8 +64,7 @@ std::optional<LastError> error_of(const queue::QueuedRecipient& recipient) {
   return error;
 }
 
-std::optional<LastError> error_of(const queue::Destination& destination) {
-  const queue::LastError* const last = destination.last_error();
+std::optional<LastError> error_of(const queue::LastError* last) {
   if (last == nullptr) {
     return std::nullopt;
   }
@@ -91,7 +93,10 @@ MessageView::Recipient recipient_of(const ShardView& view, const queue::QueuedMe
   }
   const queue::Now now{view.reactor.now(), view.reactor.wall_now()};
   if (!recipient.last_error && lane != nullptr && lane->status().suspended(now.instant)) {
-    recipient.last_error = error_of(lane->destination());
+    recipient.last_error = error_of(lane->destination().last_error());
+  }
+  if (!recipient.last_error && lane == nullptr) {
+    recipient.last_error = error_of(from.entry()->domain().last_error());
   }
   const Waiting waiting = waiting_of(*from.entry(), lane, now);
   recipient.state = waiting.state;
@@ -116,6 +121,11 @@ MessageView view_of(const ShardView& view, const queue::QueuedMessage& from) {
 
 }  // namespace
 
+Refusal no_message(std::string_view id) {
+  return {404, "not_found", fmt::format("message {} is not in the queue", id),
+          "it is done or never was here: the event log tells"};
+}
+
 Answer show(const ShardView& view, const ShowCommand& command) {
   const mail::MessageId id = mail::parse_message_id(command.id);
   std::vector<MessageView> parts;
@@ -129,8 +139,7 @@ Answer show(const ShardView& view, const ShowCommand& command) {
     }
   }
   if (parts.empty()) {
-    return Refusal{404, "not_found", fmt::format("message {} is not in the queue", command.id),
-                   "it is done or never was here: the event log tells"};
+    return no_message(command.id);
   }
   return join(std::move(parts));
 }

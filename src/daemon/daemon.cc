@@ -15,6 +15,7 @@
 
 #include "ringpost/base/log.h"
 #include "ringpost/base/text.h"
+#include "ringpost/control/hold_file.h"
 #include "ringpost/control/server.h"
 #include "ringpost/daemon/version.h"
 #include "ringpost/dns/resolv_conf.h"
@@ -71,11 +72,20 @@ sigset_t watched_signals() {
 // Answers the control socket's questions from every shard.
 class Desk final : public control::Everybody {
  public:
-  Desk(shard::Links& links, const shard::PostOffice& post, ring::Reactor& reactor, Instant started)
-      : links_(links), post_(post), reactor_(reactor), started_(started) {}
+  Desk(shard::Shard& shard, const shard::PostOffice& post, const config::Config& config,
+       Instant started)
+      : shard_(shard),
+        links_(shard.links()),
+        post_(post),
+        reactor_(shard.reactor()),
+        config_(config),
+        started_(started) {}
 
   ring::Task<std::vector<control::Answer>> ask(control::Command command) override {
-    return links_.ask_all(std::move(command));
+    if (!control::changes_holds(command)) {
+      return links_.ask_all(std::move(command));
+    }
+    return change_holds(std::get<control::ChangeCommand>(std::move(command)));
   }
   [[nodiscard]] control::DaemonFacts facts() const override {
     control::DaemonFacts facts;
@@ -87,10 +97,39 @@ class Desk final : public control::Everybody {
   }
 
  private:
+  // One order after the other; durable before anybody acts on it.
+  ring::Task<std::vector<control::Answer>> change_holds(control::ChangeCommand command) {
+    while (changing_holds_) {
+      co_await holds_changed_.wait();
+    }
+    changing_holds_ = true;
+    std::vector<control::Answer> answers;
+    queue::Holds holds = control::holds_after(shard_.hand().holds(), command);
+    std::optional<control::Refusal> refusal = control::why_not(command, holds, shard_.view());
+    if (!refusal) {
+      const int error = co_await control::write_holds(reactor_, config_.spool.directory, holds);
+      if (error != 0) {
+        refusal = control::not_recorded(error);
+      }
+    }
+    if (refusal) {
+      answers.emplace_back(std::move(*refusal));
+    } else {
+      answers = co_await links_.ask_all(command);
+    }
+    changing_holds_ = false;
+    holds_changed_.notify_one();
+    co_return answers;
+  }
+
+  shard::Shard& shard_;
   shard::Links& links_;
   const shard::PostOffice& post_;
   ring::Reactor& reactor_;
+  const config::Config& config_;
   Instant started_;
+  bool changing_holds_ = false;
+  ring::Event holds_changed_;
 };
 
 }  // namespace
@@ -161,7 +200,7 @@ ring::Task<void> Daemon::live(Worker& worker) {
   shard.begin(worker.listeners, on_their_way_);
   if (&worker == workers_.front().get()) {
     const config::Config& config = configuration_.config;
-    Desk desk(shard.links(), *post_, shard.reactor(), started_);
+    Desk desk(shard, *post_, config, started_);
     control::Server server(shard.reactor(), config.control.socket, desk, config.timeouts.control);
     const Result<> listening = co_await server.start();
     if (!listening) {

@@ -92,7 +92,8 @@ ring::Task<void> GroupService::find_route(queue::Domain& domain) {
     case dns::LookupStatus::temporary:
       room_.conversation.ledger.tell_deferred(group_, domain.name(), answer.problem.status,
                                               answer.problem.reason);
-      group_.fail_route(domain, std::max(answer.until, reactor_.now() + 1s), now());
+      group_.fail_route(domain, std::max(answer.until, reactor_.now() + 1s), now(),
+                        answer.problem.status, answer.problem.reason);
       break;
     case dns::LookupStatus::permanent:
       bounce_domain(domain, answer);

@@ -22,4 +22,10 @@ const HostRecord* HostTable::find(const Endpoint& endpoint) const {
   return known == records_.end() ? nullptr : &*known->second;
 }
 
+void HostTable::probe_all(Instant now) {
+  for (HostRecord& record : by_use_) {
+    record.status.probe_at(now);
+  }
+}
+
 }  // namespace ringpost::delivery

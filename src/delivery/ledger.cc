@@ -20,6 +20,10 @@ events::EventKind kind_of(const mail::Outcome& outcome) {
       return events::EventKind::bounced;
     case mail::OutcomeKind::expired:
       return events::EventKind::expired;
+    case mail::OutcomeKind::deleted:
+      return events::EventKind::deleted;
+    case mail::OutcomeKind::suppressed:
+      return events::EventKind::suppressed;
     case mail::OutcomeKind::deferred:
       break;
   }
@@ -54,7 +58,8 @@ std::string header_of(const queue::QueuedMessage& message) {
 
 bool failed(const Ledger::Fate& fate) {
   return fate.kind == Ledger::Fate::Kind::final &&
-         fate.outcome.kind != mail::OutcomeKind::delivered;
+         (fate.outcome.kind == mail::OutcomeKind::bounced ||
+          fate.outcome.kind == mail::OutcomeKind::expired);
 }
 
 }  // namespace
@@ -85,6 +90,12 @@ void Ledger::count(const Fate& fate) {
     case mail::OutcomeKind::expired:
       ++counters_.expired;
       break;
+    case mail::OutcomeKind::deleted:
+      ++counters_.deleted;
+      break;
+    case mail::OutcomeKind::suppressed:
+      ++counters_.suppressed;
+      break;
     case mail::OutcomeKind::deferred:
       ++(fate.outcome.in_doubt ? counters_.in_doubt : counters_.deferred);
       break;
@@ -109,7 +120,12 @@ void Ledger::tell(queue::QueueGroup& group, const queue::QueuedMessage& message,
   event.source = attempt.source;
   event.reply = fate.outcome.reply;
   event.status = fate.outcome.status;
-  event.attempt = recipient.attempts + 1U;
+  const bool attempted =
+      event.kind != events::EventKind::deleted && event.kind != events::EventKind::suppressed;
+  if (attempted) {
+    event.attempt = recipient.attempts + 1U;
+    event.attempt_ms = (reactor_.now() - attempt.started) / 1ms;
+  }
   event.size = message.size();
   if (attempt.connection != 0) {
     event.connection = attempt.connection;
@@ -118,7 +134,6 @@ void Ledger::tell(queue::QueueGroup& group, const queue::QueuedMessage& message,
     event.transaction = attempt.transaction;
   }
   event.queued_ms = (reactor_.wall_now() - message.arrived()).count();
-  event.attempt_ms = (reactor_.now() - attempt.started) / 1ms;
   event.tenant = message.tenant();
   event.job = message.job_name();
   event.envid = message.envid();
@@ -135,6 +150,17 @@ void Ledger::tell_deferred(const queue::QueueGroup& group, std::string_view dest
   event.destination = destination;
   event.reply = reply;
   event.status = status;
+  events_.append(event);
+}
+
+void Ledger::tell_held(std::string_view group, std::string_view destination, std::string_view job) {
+  events::Event event;
+  event.time = reactor_.wall_now();
+  event.kind = events::EventKind::held;
+  event.group = group;
+  event.shard = shard_;
+  event.destination = destination;
+  event.job = job;
   events_.append(event);
 }
 
@@ -193,6 +219,7 @@ void Ledger::settle(queue::QueueGroup& group, queue::Entry& entry, std::vector<F
     report.job = message.job_name();
     line.outcome.report = report.id;
     hold(report.about);
+    ++reports_owed_;
     report.header = header_of(message);
   }
   const std::uint32_t open = group.finish(entry, results, retry_due, now);
@@ -204,11 +231,19 @@ void Ledger::settle(queue::QueueGroup& group, queue::Entry& entry, std::vector<F
     line.reports.push_back(std::move(report));
   }
   pending_.push_back(std::move(line));
+  ++settled_;
   work_.notify_one();
 }
 
 ring::Task<void> Ledger::room() {
   while (!has_room() && !closing_) {
+    co_await room_.wait();
+  }
+}
+
+ring::Task<void> Ledger::recorded() {
+  const std::uint64_t wanted = settled_;
+  while (recorded_ < wanted && !closing_) {
     co_await room_.wait();
   }
 }
@@ -222,6 +257,7 @@ ring::Task<void> Ledger::run() {
     std::vector<Line> lines = std::exchange(pending_, {});
     co_await events_.written(last_event_);
     co_await commit(lines);
+    recorded_ += lines.size();
     for (Line& line : lines) {
       uncommitted_ -= line.outcome.recipients.size() + line.deferral.recipients.size();
       for (OwedReport& report : line.reports) {
@@ -283,6 +319,7 @@ void Ledger::release(const spool::PartKey& key, const spool::Location& location,
 
 void Ledger::still_owed(OwedReport report) {
   hold(report.about);
+  ++reports_owed_;
   reports_->report_owed(std::move(report));
 }
 
@@ -290,6 +327,7 @@ ring::Task<void> Ledger::discharge(OwedReport report) {
   const spool::ReportDischarged record{report.about, report.id};
   const spool::Ticket ticket = spool_.append(record, report.location);
   release(report.about, report.location, ticket);
+  --reports_owed_;
   // Should this fail, a restart sends the report once more.
   co_await spool_.committed(ticket);
 }

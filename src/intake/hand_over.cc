@@ -133,13 +133,15 @@ ring::Task<void> Intake::confirmed(spool::PartKey key) {
   co_await room_.spool.committed(ticket);
 }
 
-void Intake::give_on(const queue::QueuedMessage& message, std::uint32_t recipient,
-                     std::uint32_t shard, std::map<std::uint32_t, GivenPart>& given) {
+void Intake::give_on(queue::QueuedMessage& message, std::uint32_t recipient, std::uint32_t shard,
+                     std::map<std::uint32_t, GivenPart>& given) {
   GivenPart& part = given[shard];
   if (part.recipients.empty()) {
     part.key = part_key(message);
     part.location = delivery::spool_location(message.location);
-    part.part = delivery::part_number(part.key.hop + 1, shard);
+    // No two parts of a message that leave here may be numbered alike.
+    const std::uint32_t hop = std::max<std::uint32_t>(part.key.hop, message.given_hop) + 1;
+    part.part = delivery::part_number(hop, shard);
     part.shard = shard;
   }
   part.recipients.push_back(recipient);
@@ -168,6 +170,7 @@ void Intake::restore_recipients(queue::QueuedMessage& message,
                                 const spool::RecoveredMessage& recovered) {
   using State = spool::RecoveredRecipient::State;
   std::map<std::uint32_t, GivenPart> given;  // by part
+  message.given_hop = static_cast<std::uint8_t>(delivery::hop_of(recovered.highest_part));
   const std::uint32_t next_hop =
       std::max(recovered.key.hop, delivery::hop_of(recovered.highest_part)) + 1;
   Batches batches;
@@ -201,6 +204,8 @@ void Intake::restore_recipients(queue::QueuedMessage& message,
   }
   file(message, batches);
   for (auto& [part, frozen] : given) {
+    message.given_hop =
+        std::max(message.given_hop, static_cast<std::uint8_t>(delivery::hop_of(part)));
     frozen.key = recovered.key;
     frozen.location = recovered.location;
     frozen.part = part;

@@ -1,6 +1,7 @@
 #include "ringpost/intake/intake.h"
 
 #include <algorithm>
+#include <numeric>
 #include <utility>
 
 #include "ringpost/delivery/places.h"
@@ -83,21 +84,29 @@ void Intake::file_all(queue::QueuedMessage& message) {
       return;
     }
   }
-  Batches batches;
   // A part that was on its way here since before a restart may have recipients that the new number
   // of shards puts elsewhere.
+  std::vector<std::uint32_t> all(message.recipients().size());
+  std::iota(all.begin(), all.end(), 0U);
+  refile(message, all, due);
+}
+
+void Intake::refile(queue::QueuedMessage& message, std::span<const std::uint32_t> recipients,
+                    WallTime due) {
+  Batches batches;
   std::map<std::uint32_t, GivenPart> given;
-  for (const queue::QueuedRecipient& recipient : message.recipients()) {
-    const std::string_view address = message.address_of(recipient);
+  for (const std::uint32_t recipient : recipients) {
+    const std::string_view address = message.address_of(message.recipients()[recipient]);
     const std::uint32_t shard = shard_of(address);
     if (shard == room_.shard) {
-      add_to(batches, address, due, message.index_of(recipient));
+      add_to(batches, address, due, recipient);
     } else {
-      give_on(message, message.index_of(recipient), shard, given);
+      give_on(message, recipient, shard, given);
     }
   }
   file(message, batches);
   for (auto& [shard, part] : given) {
+    message.given_hop = static_cast<std::uint8_t>(delivery::hop_of(part.part));
     gate_.spawn(hand_over(std::move(part)));
   }
 }
@@ -126,6 +135,7 @@ ring::Task<Verdict> Intake::store_and_give(Message message, std::vector<std::uin
   }
   ++accepted_;
   queue::QueuedMessage& queued = enqueue(std::move(message), 0, appended.location);
+  queued.given_hop = 1;
   tell_received(queued);
   Batches batches;
   for (const queue::QueuedRecipient& recipient : queued.recipients()) {

@@ -12,6 +12,10 @@ std::string_view name_of(OutcomeKind kind) {
       return "bounced";
     case OutcomeKind::expired:
       return "expired";
+    case OutcomeKind::deleted:
+      return "deleted";
+    case OutcomeKind::suppressed:
+      return "suppressed";
   }
   return "unknown";
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "ringpost/base/check.h"
+#include "ringpost/base/text.h"
 #include "ringpost/queue/queue_group.h"
 
 namespace ringpost::queue {
@@ -33,6 +34,7 @@ Destination& LaneScheduler::destination_for(const LaneKey& key) {
     at->second->name_ = key.destination;
     at->second->egress_ = key.egress;
     at->second->bucket_ = TokenBucket(settings_.messages_per_second);
+    at->second->held_ = is_held(key.destination);
   }
   return *at->second;
 }
@@ -65,13 +67,27 @@ void LaneScheduler::new_rate() {
   }
 }
 
+bool LaneScheduler::is_held(std::string_view destination) const {
+  return holds_ != nullptr && holds_->destinations.contains(to_lower(destination));
+}
+
+void LaneScheduler::use_holds(const Holds& holds, Now now) {
+  holds_ = &holds;
+  for (auto& [key, destination] : destinations_) {
+    destination->held_ = is_held(destination->name_);
+  }
+  for (auto& [key, lane] : lanes_) {
+    place(*lane, now);
+  }
+}
+
 std::uint32_t LaneScheduler::slow_limit() const {
   return std::max(settings_.runners / 4, 1U);
 }
 
 LaneScheduler::Decision LaneScheduler::decide(const Lane& lane, Now now) const {
   using enum Lane::Place;
-  if (lane.ready_entries_ == 0) {
+  if (lane.ready_entries_ == 0 || lane.destination_.held_) {
     return {nowhere, {}};
   }
   if (lane.status_.suspended(now.instant)) {

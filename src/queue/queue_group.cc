@@ -35,7 +35,8 @@ RecipientResult result_of(const mail::Outcome& outcome) {
   }
   result.status = outcome.status;
   result.reply = outcome.reply;
-  result.report_owed = !deferred && outcome.kind != mail::OutcomeKind::delivered;
+  result.report_owed =
+      outcome.kind == mail::OutcomeKind::bounced || outcome.kind == mail::OutcomeKind::expired;
   return result;
 }
 
@@ -74,6 +75,7 @@ void QueueGroup::change_settings(GroupSettings settings, Now now) {
   check(settings.name == settings_.name, "a queue group does not change its name");
   const bool new_rate = settings.messages_per_second != settings_.messages_per_second;
   settings_ = std::move(settings);
+  review_held();
   if (new_rate) {
     lanes_.new_rate();
   }
@@ -215,6 +217,8 @@ void QueueGroup::set_state(Entry& entry, EntryState state) {
                               std::uint64_t{entry.state_ == EntryState::ready};  // wraps, too
   Domain& domain = entry.flow_->domain;
   domain.ready_entries_ += ready;
+  held_entries_ +=
+      std::uint64_t{state == EntryState::held} - std::uint64_t{entry.state_ == EntryState::held};
   if (domain.lane_ != nullptr) {
     domain.lane_->ready_entries_ += ready;
   }
@@ -252,7 +256,7 @@ void QueueGroup::enqueue(Entry& entry, Now now) {
 }
 
 void QueueGroup::make_ready(Entry& entry, bool at_front, Now now) {
-  if (settings_.delivery == DeliveryMode::hold) {
+  if (on_hold() || entry.flow_->job.held) {
     set_state(entry, EntryState::held);
     held_.push_back(entry);
     return;
@@ -291,7 +295,7 @@ void QueueGroup::start(Entry& entry) {
 }
 
 Seat QueueGroup::next_lane(Now now) {
-  return settings_.delivery == DeliveryMode::hold ? Seat{} : lanes_.acquire(now);
+  return on_hold() ? Seat{} : lanes_.acquire(now);
 }
 
 bool QueueGroup::first_attempt_next(Lane& lane) {
@@ -308,8 +312,8 @@ bool QueueGroup::first_attempt_next(Lane& lane) {
 Entry* QueueGroup::next_entry(Seat& seat, Now now) {
   Lane& lane = *seat.lane;
   if (lane.active_.empty() || lane.status_.suspended(now.instant) ||
-      lane.destination_.bucket_.next(now.instant) > now.instant ||
-      settings_.delivery == DeliveryMode::hold) {
+      lane.destination_.bucket_.next(now.instant) > now.instant || on_hold() ||
+      lane.destination_.held_) {
     return nullptr;
   }
   LaneJob& job = lane.active_.turn();
@@ -402,14 +406,11 @@ void QueueGroup::advance(Now now) {
     ++moves;
     make_ready(*entry, false, now);
   }
-  while (moves < moves_per_advance && !held_.empty() && settings_.delivery != DeliveryMode::hold) {
-    ++moves;
-    make_ready(held_.pop_front(), false, now);
-  }
+  release_some(moves_per_advance - moves, now);
 }
 
 Instant QueueGroup::next_due() {
-  if (!held_.empty() && settings_.delivery != DeliveryMode::hold) {
+  if (held_to_review_ > 0) {
     return Instant::min();
   }
   return std::min(std::min(lanes_.next_due(), failed_routes_.next_due()),

@@ -122,10 +122,16 @@ Job& Messages::join_job(std::string_view tenant, std::string_view name) {
     job->tenant = tenant;
     job->name = name;
     job->number = ++last_job_;
+    job->held = holds_ != nullptr && holds_->jobs.contains(name);
     jobs_.insert(*job);
   }
   ++job->messages;
   return *job;
+}
+
+void Messages::use_holds(const Holds& holds) {
+  holds_ = &holds;
+  jobs_.for_each([&holds](Job& job) { job.held = holds.jobs.contains(job.name); });
 }
 
 void Messages::leave_job(Job& job) {

@@ -10,7 +10,7 @@ namespace ringpost::queue {
 Domain& QueueGroup::domain_for(std::string_view name) {
   Domain* domain = domains_.find(name);
   if (domain == nullptr) {
-    domain = new Domain(to_lower(name), ++last_domain_);
+    domain = new Domain(*this, to_lower(name), ++last_domain_);
     domains_.insert(*domain);
   } else if (domain->idle_) {
     domain->unlink();
@@ -140,6 +140,7 @@ void QueueGroup::assign(Domain& domain, const LaneKey& key, Instant valid_until,
     domain.unlink();  // it may still be waiting to be resolved, or to be asked again
   }
   domain.route_ = RouteState::known;
+  domain.last_error_.reset();
   domain.route_until_ = valid_until;
   Lane& lane = lanes_.lane_for(key);
   if (domain.lane_ != &lane) {
@@ -160,7 +161,11 @@ void QueueGroup::assign(Domain& domain, const LaneKey& key, Instant valid_until,
   }
 }
 
-void QueueGroup::fail_route(Domain& domain, Instant until, Now now) {
+void QueueGroup::fail_route(Domain& domain, Instant until, Now now, mail::EnhancedStatus status,
+                            std::string_view reply) {
+  if (!reply.empty()) {
+    domain.last_error_ = std::make_unique<LastError>(now.wall, status, std::string(reply));
+  }
   const bool idle = domain.idle_;
   leave_lane(domain, now);
   domain.route_ = RouteState::failed;

@@ -15,8 +15,8 @@ const std::string& destination_of(const Domain& domain) {
   return domain.lane() != nullptr ? domain.lane()->destination().name() : domain.name();
 }
 
-void add(DestinationView& view, const Counts& counts, bool suspended) {
-  (suspended ? view.deferred : view.ready) += counts.ready;
+void add(DestinationView& view, const Counts& counts, bool held, bool suspended) {
+  (held ? view.held : suspended ? view.deferred : view.ready) += counts.ready;
   view.deferred += counts.deferred;
   view.held += counts.held;
   view.in_flight += counts.in_flight + counts.expired;
@@ -48,17 +48,27 @@ GroupView group_view(QueueGroup& group, Now now) {
   view.runners_busy = group.runners_busy();
   view.held = counts.held;
   view.in_flight = counts.in_flight + counts.expired;
+  if (group.on_hold()) {
+    view.held += counts.ready;
+    view.deferred = counts.deferred;
+    return view;
+  }
   std::uint64_t suspended = 0;
-  group.lanes().for_each_waiting([&](const Lane& lane, Instant) {
-    suspended += lane.status().suspended(now.instant) ? lane.counts().ready : 0;
-    return true;
+  std::uint64_t held = 0;
+  group.lanes().for_each_lane([&](const Lane& lane) {
+    if (lane.destination().held()) {
+      held += lane.counts().ready;
+    } else if (lane.status().suspended(now.instant)) {
+      suspended += lane.counts().ready;
+    }
   });
   group.for_each_failed_route([&](const Domain& domain, Instant) {
     suspended += domain.counts().ready;
     return true;
   });
-  view.ready = counts.ready - suspended;
+  view.ready = counts.ready - suspended - held;
   view.deferred = counts.deferred + suspended;
+  view.held += held;
   return view;
 }
 
@@ -66,8 +76,12 @@ std::vector<DestinationView> destination_views(QueueGroup& group, Now now) {
   std::map<std::string, DestinationView> views;
   group.lanes().for_each_lane([&](const Lane& lane) {
     DestinationView& view = views[lane.destination().name()];
+    const bool held = group.on_hold() || lane.destination().held();
     const bool suspended = lane.status().suspended(now.instant);
-    add(view, lane.counts(), suspended);
+    add(view, lane.counts(), held, suspended);
+    if (held) {
+      return;  // no attempt until it is released
+    }
     if (suspended && lane.counts().ready > 0) {
       keep_earlier(view.next_attempt, now.wall_of(lane.status().until()));
     } else if (lane.counts().ready > 0) {
@@ -87,8 +101,11 @@ std::vector<DestinationView> destination_views(QueueGroup& group, Now now) {
     const bool failed = domain.route_state() == RouteState::failed;
     if (domain.lane() == nullptr && !(domain.counts() == Counts{})) {
       DestinationView& view = views[domain.name()];
-      add(view, domain.counts(), failed);
-      if (domain.counts().ready > 0) {
+      add(view, domain.counts(), group.on_hold(), failed);
+      if (domain.last_error() != nullptr) {
+        view.last_error = *domain.last_error();
+      }
+      if (domain.counts().ready > 0 && !group.on_hold()) {
         keep_earlier(view.next_attempt, failed ? now.wall_of(domain.route_until()) : now.wall);
       }
     }
@@ -142,6 +159,9 @@ std::vector<LimitValue> lane_limits(QueueGroup& group, const Lane& lane, Now now
   }
   if (settings.delivery == DeliveryMode::hold) {
     add_limit("delivery", 0, 0, true, never);
+  }
+  if (group.held_by_operator() || destination.held()) {
+    add_limit("hold", 0, 0, true, never);
   }
   return limits;
 }

@@ -11,9 +11,10 @@ Links::Links(ring::Reactor& reactor, PostOffice& post, std::uint32_t shard)
       under_way_(post.shards()),
       gate_(reactor.ready()) {}
 
-void Links::start(intake::Intake& intake, const control::ShardView& view) {
+void Links::start(intake::Intake& intake, const control::ShardView& view, control::Operator& hand) {
   intake_ = &intake;
   view_ = &view;
+  operator_ = &hand;
   reactor_.set_inbox(this);
 }
 
@@ -52,7 +53,11 @@ void Links::handle(std::uint32_t from, Letter letter) {
   } else if (auto* const confirm = std::get_if<ConfirmLetter>(&letter)) {
     gate_.spawn(answer_confirm(from, *confirm));
   } else if (auto* const question = std::get_if<QuestionLetter>(&letter)) {
-    post(from, AnswerLetter{question->token, control::inspect(*view_, question->command)});
+    if (std::holds_alternative<control::ChangeCommand>(question->command)) {
+      gate_.spawn(answer_order(from, std::move(*question)));
+    } else {
+      post(from, AnswerLetter{question->token, control::inspect(*view_, question->command)});
+    }
   } else if (auto* const answer = std::get_if<AnswerLetter>(&letter)) {
     take_answer(std::move(*answer));
   }
@@ -99,7 +104,13 @@ ring::Task<void> Links::confirm(std::uint32_t shard, spool::PartKey key) {
 
 ring::Task<std::vector<control::Answer>> Links::ask_all(control::Command command) {
   std::vector<control::Answer> answers;
+  const auto* const order = std::get_if<control::ChangeCommand>(&command);
   for (std::uint32_t shard = 0; shard < post_.shards(); ++shard) {
+    if (shard == shard_ && order != nullptr) {
+      control::Answer answer = co_await operator_->carry_out(*order);
+      answers.push_back(std::move(answer));
+      continue;
+    }
     if (shard == shard_) {
       answers.push_back(control::inspect(*view_, command));
       continue;
@@ -115,6 +126,12 @@ ring::Task<std::vector<control::Answer>> Links::ask_all(control::Command command
 ring::Task<void> Links::answer_submit(std::uint32_t from, SubmitLetter letter) {
   const intake::Verdict verdict = co_await intake_->take_over(std::move(letter.parcel));
   post(from, AnswerLetter{letter.token, verdict});
+}
+
+ring::Task<void> Links::answer_order(std::uint32_t from, QuestionLetter letter) {
+  const auto order = std::get<control::ChangeCommand>(letter.command);
+  control::Answer answer = co_await operator_->carry_out(order);
+  post(from, AnswerLetter{letter.token, std::move(answer)});
 }
 
 ring::Task<void> Links::answer_confirm(std::uint32_t from, ConfirmLetter letter) {

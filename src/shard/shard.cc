@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "ringpost/base/log.h"
+#include "ringpost/control/hold_file.h"
 
 namespace ringpost::shard {
 namespace {
@@ -71,6 +72,7 @@ Shard::Shard(ring::Kernel& kernel, PostOffice& post, ShardSettings settings)
               groups_),
       reports_(reactor_, spool_, ledger_, configuration_.config.identity.hostname),
       listener_(reactor_, intake_, ids_, configuration_.config),
+      operator_({reactor_, messages_, groups_, ledger_, hosts_, intake_}, number_),
       view_(make_view()),
       gate_(reactor_.ready()) {
   make_groups();
@@ -107,7 +109,8 @@ control::ShardView Shard::make_view() {
           hosts_,
           resolver_,
           spool_,
-          intake_};
+          intake_,
+          operator_.holds()};
 }
 
 ring::Task<Result<>> Shard::recover() {
@@ -115,6 +118,12 @@ ring::Task<Result<>> Shard::recover() {
   if (!opened) {
     co_return opened;
   }
+  Result<queue::Holds> holds =
+      co_await control::read_holds(reactor_, configuration_.config.spool.directory);
+  if (!holds) {
+    co_return std::unexpected(holds.error());
+  }
+  operator_.set_holds(std::move(*holds));
   ledger_.start(reports_);
   spool::RecoverySink sink = [this](spool::RecoveredMessage&& message) {
     intake_.recover(std::move(message));
@@ -132,7 +141,7 @@ ring::Task<Result<>> Shard::recover() {
 }
 
 void Shard::begin(std::vector<int> listeners, std::span<const spool::PartKey> on_their_way) {
-  links_.start(intake_, view_);
+  links_.start(intake_, view_, operator_);
   reports_.start(intake_);
   intake_.resume(on_their_way);
   for (delivery::GroupService& service : services_) {
@@ -171,6 +180,7 @@ ring::Task<void> Shard::abort_at(Instant deadline) {
 
 ring::Task<void> Shard::drain(Instant deadline) {
   stopping_ = true;
+  operator_.stop();
   for (delivery::GroupService& service : services_) {
     service.notify();
   }

@@ -53,7 +53,7 @@ void put_outcome(ByteWriter& writer, const mail::Outcome& outcome) {
 
 bool get_outcome(ByteReader& reader, mail::Outcome& outcome) {
   const auto kind = reader.get<std::uint8_t>();
-  if (kind > static_cast<std::uint8_t>(mail::OutcomeKind::expired)) {
+  if (kind > static_cast<std::uint8_t>(mail::OutcomeKind::suppressed)) {
     return false;
   }
   outcome.kind = static_cast<mail::OutcomeKind>(kind);

@@ -42,7 +42,8 @@ TEST(Answers, TotalsAddEveryField) {
         &shard.connections_open, &shard.connections_idle, &shard.accepted_total,
         &shard.delivered_total, &shard.deferred_total, &shard.bounced_total, &shard.expired_total,
         &shard.in_doubt_total, &shard.quarantined_total, &shard.spool_live_bytes,
-        &shard.spool_free_bytes}) {
+        &shard.spool_free_bytes, &shard.deleted_total, &shard.suppressed_total,
+        &shard.reports_owed}) {
     *field = value++;
   }
   const auto json = nlohmann::ordered_json::parse(to_json(Status{"", 0, false, 0, {shard, shard}}));
@@ -79,7 +80,7 @@ TEST(Answers, Groups) {
   EXPECT_EQ(to_json(Groups{{GroupLine{"bulk", 1, 100, 7, 1, 2, 3, 4, 5, 6}}}),
             R"({"groups":[{"group":"bulk","shard":1,"runners":100,"runners_busy":7,"ready":1,)"
             R"("deferred":2,"held":3,"in_flight":4,"delivered_total":5,)"
-            R"("connections_opened_total":6}]})");
+            R"("connections_opened_total":6,"held_by":null}]})");
   EXPECT_EQ(to_json(Groups{}), R"({"groups":[]})");
 }
 

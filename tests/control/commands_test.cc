@@ -21,11 +21,18 @@ TEST(Command, SurvivesItsUrl) {
       ExplainCommand{"b\xc3\xbc\x63her@example.com"},
       ExplainCommand{"example.com"},
       ShowCommand{message_id},
+      HoldsCommand{},
+      ChangeCommand{ChangeCommand::What::flush, {}, false},
+      ChangeCommand{ChangeCommand::What::flush, {.group = "bulk", .destination = "mx"}, false},
+      ChangeCommand{ChangeCommand::What::hold, {.job = "spring & summer"}, false},
+      ChangeCommand{ChangeCommand::What::release, {.destination = "mx.example"}, false},
+      ChangeCommand{ChangeCommand::What::erase, {.id = message_id, .sender = "<>"}, true},
+      ChangeCommand{ChangeCommand::What::requeue, {.id = message_id}, false},
   };
   for (const Command& command : commands) {
     const std::string target = target_of(command);
     EXPECT_EQ(target.find_first_of(" \r\n#"), std::string::npos) << target;
-    const auto parsed = parse_command("GET", target);
+    const auto parsed = parse_command(method_of(command), target);
     ASSERT_TRUE(parsed) << target << ": " << parsed.error().message;
     EXPECT_EQ(*parsed, command) << target;
   }
@@ -54,6 +61,19 @@ TEST(Command, IsRefusedWithARemedy) {
       {"GET", "/statu", 404},
       {"GET", "/status/", 404},
       {"POST", "/status", 405},
+      {"GET", "/delete?job=x", 405},
+      {"POST", "/holds", 405},
+      {"POST", "/delete", 400},
+      {"POST", "/delete?dry_run=true", 400},
+      {"POST", "/delete?job=x&dry_run=maybe", 400},
+      {"POST", "/delete?id=nonsense", 400},
+      {"POST", "/delete?jop=x", 400},
+      {"POST", "/delete?job=%0a", 400},
+      {"POST", "/hold", 400},
+      {"POST", "/hold?group=a&job=b", 400},
+      {"POST", "/hold?sender=a", 400},
+      {"POST", "/requeue", 400},
+      {"POST", "/flush?job=x", 400},
       {"GET", "/status?x=1", 400},
       {"GET", "/queue?limti=5", 400},
       {"GET", "/queue?limit=0", 400},

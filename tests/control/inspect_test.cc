@@ -101,7 +101,7 @@ class InspectTest : public testing::Test {
   [[nodiscard]] Answer ask(const Command& command) {
     const ShardView view{0,         reactor_,  loaded_.config, loaded_.origins, assignment_,
                          groups_,   messages_, cache_,         ledger_,         hosts_,
-                         resolver_, spool_,    *intake_};
+                         resolver_, spool_,    *intake_,       holds_};
     return inspect(view, command);
   }
   template <class Kind>
@@ -182,6 +182,7 @@ class InspectTest : public testing::Test {
   dns::Resolver resolver_;
   queue::Messages messages_;
   delivery::HostTable hosts_;
+  queue::Holds holds_;
   delivery::ConnectionCache cache_;
   delivery::Ledger ledger_;
   Nobody nobody_;
@@ -288,7 +289,7 @@ TEST_F(InspectTest, ExplainTellsTheStaticRoute) {
   ASSERT_EQ(routed.mx.size(), 2U);
   EXPECT_EQ(routed.mx[0].host, "192.0.2.1");
   EXPECT_EQ(routed.mx[0].preference, std::nullopt);
-  EXPECT_THAT(routed.mx[0].addresses, ElementsAre("192.0.2.1"));
+  EXPECT_THAT(routed.mx[0].addresses, ElementsAre("192.0.2.1:26"));
   EXPECT_EQ(routed.mx[0].state, "");
   EXPECT_EQ(routed.mx[1].host, "mx.big.example");
   EXPECT_THAT(routed.mx[1].addresses, IsEmpty());

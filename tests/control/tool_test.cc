@@ -192,9 +192,9 @@ TEST(Tool, ShowsGroups) {
   EXPECT_EQ(ran.exit_code, 0);
   EXPECT_EQ(ran.out,
             "group  shard  runners  busy  ready  deferred  held  in flight  delivered  connections"
-            "  each\n"
+            "  each  held by\n"
             "bulk       1      100     7      1         2     3          4        500            8"
-            "  62.5\n");
+            "  62.5  -\n");
   EXPECT_EQ(daemon.target(), "/groups");
 }
 

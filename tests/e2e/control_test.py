@@ -16,12 +16,12 @@ STATUS = ("version", "pid", "state", "uptime_ms", "shards", "totals")
 SHARD = ("shard", "messages_queued", "ready", "deferred", "held", "in_flight", "connections_open",
          "connections_idle", "accepted_total", "delivered_total", "deferred_total", "bounced_total",
          "expired_total", "in_doubt_total", "quarantined_total", "spool_live_bytes",
-         "spool_free_bytes")
+         "spool_free_bytes", "deleted_total", "suppressed_total", "reports_owed")
 DESTINATION = ("destination", "group", "shard", "ready", "deferred", "held", "in_flight", "oldest",
                "next_attempt", "connections_open", "connections_idle", "last_error")
 LAST_ERROR = ("time", "status", "reply")
 GROUP = ("group", "shard", "runners", "runners_busy", "ready", "deferred", "held", "in_flight",
-         "delivered_total", "connections_opened_total")
+         "delivered_total", "connections_opened_total", "held_by")
 EXPLAIN = ("address", "matched", "group", "shard", "destination", "via", "mx", "limits", "binding")
 MATCHED = ("kind", "pattern", "set_at")
 MX = ("host", "preference", "addresses", "state", "until")
@@ -216,7 +216,7 @@ def explain_says_what_holds_mail_up(bench):
 
     routed = operator.get("explain", "x@stuck.test")
     check(routed["via"] == "route" and routed["destination"] == "stuck.test", routed)
-    check(routed["mx"] == [{"host": "127.0.0.1", "preference": None, "addresses": ["127.0.0.1"],
+    check(routed["mx"] == [{"host": "127.0.0.1", "preference": None, "addresses": [f"127.0.0.1:{operator.closed_port}"],
                             "state": None, "until": None}], routed["mx"])
     check(routed["binding"] is None, routed["binding"])
 

@@ -43,6 +43,8 @@ TEST(Outcome, KindsHaveTheNamesOfTheEventLog) {
   EXPECT_EQ(name_of(OutcomeKind::deferred), "deferred");
   EXPECT_EQ(name_of(OutcomeKind::bounced), "bounced");
   EXPECT_EQ(name_of(OutcomeKind::expired), "expired");
+  EXPECT_EQ(name_of(OutcomeKind::deleted), "deleted");
+  EXPECT_EQ(name_of(OutcomeKind::suppressed), "suppressed");
 }
 
 }  // namespace

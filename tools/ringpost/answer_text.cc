@@ -157,7 +157,8 @@ std::string groups_text(const Json& groups) {
                {"in flight", right},
                {"delivered", right},
                {"connections", right},
-               {"each", right}});
+               {"each", right},
+               {"held by"}});
   for (const Json& line : list(groups, "groups")) {
     std::vector<std::string> cells =
         fields(line, {"group", "shard", "runners", "runners_busy", "ready", "deferred", "held",
@@ -167,9 +168,38 @@ std::string groups_text(const Json& groups) {
     const bool known = delivered.is_number() && opened.is_number() && opened.get<double>() > 0;
     cells.push_back(known ? fmt::format("{:.1f}", delivered.get<double>() / opened.get<double>())
                           : "-");
+    cells.push_back(field_text(line, "held_by"));
     table.add(std::move(cells));
   }
   return table.to_string();
+}
+
+std::string counted(const Json& object, std::string_view name, std::string_view one) {
+  const std::string count = field_text(object, name);
+  return fmt::format("{} {}{}", count, one, count == "1" ? "" : "s");
+}
+
+std::string change_text(const Json& change) {
+  const std::string what = field_text(change, "change");
+  const bool dry_run = field(change, "dry_run") == true;
+  std::string text = fmt::format("{}{}: {} of {}\n", dry_run ? "would " : "", printable(what),
+                                 counted(change, "recipients", "recipient"),
+                                 counted(change, "messages", "message"));
+  if (field(change, "in_flight") != 0) {
+    text += fmt::format("{} in flight: left alone, what the server says counts\n",
+                        counted(change, "in_flight", "recipient"));
+  }
+  return text;
+}
+
+std::string holds_text(const Json& holds) {
+  Table table({{"held"}, {"name"}});
+  for (const char* kind : {"group", "destination", "job"}) {
+    for (const Json& name : list(holds, fmt::format("{}s", kind))) {
+      table.add({kind, name.is_string() ? name.get<std::string>() : name.dump()});
+    }
+  }
+  return table.empty() ? "Nothing is held by order.\n" : table.to_string();
 }
 
 std::string joined(const Json& texts) {
@@ -259,6 +289,12 @@ struct TextOf {
   }
   std::string operator()(const control::ExplainCommand& /*command*/) const {
     return explain_text(answer);
+  }
+  std::string operator()(const control::HoldsCommand& /*command*/) const {
+    return holds_text(answer);
+  }
+  std::string operator()(const control::ChangeCommand& /*command*/) const {
+    return change_text(answer);
   }
   std::string operator()(const control::ShowCommand& /*command*/) const {
     return message_text(answer);

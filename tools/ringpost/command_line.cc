@@ -27,6 +27,8 @@ class CommandLine {
         "  ringpost status\n"
         "  ringpost queue --group bulk --limit 20\n"
         "  ringpost explain someone@example.com\n"
+        "  ringpost hold --destination mx.example.com\n"
+        "  ringpost delete --job spring-sale --dry-run\n"
         "  ringpost --socket ./spool/control.socket group list --json\n\n"
         "Exit codes: 0 done; 1 refused, failed or not found; 2 bad usage; 3 no daemon.\n"
         "'ringpost COMMAND --help' shows more.");
@@ -35,6 +37,7 @@ class CommandLine {
     add_group();
     add_explain();
     add_show();
+    add_orders();
   }
 
   std::expected<Invocation, Instead> parse(std::vector<std::string> arguments) {
@@ -106,7 +109,71 @@ class CommandLine {
     show_->add_option("ID", show_command_.id, "The message's id")->required();
   }
 
+  CLI::App* add_order(control::ChangeCommand::What what, const char* description,
+                      const char* examples) {
+    const std::string name(control::name_of(what));
+    CLI::App* order = add(app_, name.c_str(), description, examples);
+    order->callback([this, what] { order_.what = what; });
+    orders_.push_back(order);
+    return order;
+  }
+
+  void add_selectors(CLI::App& order, bool job) {
+    order.add_option("--group", order_.selector.group, "Of this queue group");
+    order.add_option("--destination", order_.selector.destination,
+                     "To this destination, as `ringpost queue` names it");
+    if (job) {
+      order.add_option("--job", order_.selector.job, "Of this job");
+    }
+  }
+
+  void add_orders() {
+    CLI::App* flush = add_order(control::ChangeCommand::What::flush,
+                                "Try again now: what is deferred, and servers believed to be down",
+                                "  ringpost flush\n"
+                                "  ringpost flush --group bulk\n"
+                                "  ringpost flush --destination mx.example.com\n"
+                                "Without options: everything. Limits and holds stay as they are.");
+    add_selectors(*flush, false);
+    CLI::App* hold = add_order(
+        control::ChangeCommand::What::hold,
+        "Keep mail of a group, a destination or a job; it is still accepted",
+        "  ringpost hold --group bulk\n"
+        "  ringpost hold --destination mx.example.com\n"
+        "  ringpost hold --job spring-sale\n"
+        "What is being sent is not stopped. Holds outlive a restart; `ringpost holds` lists them.");
+    add_selectors(*hold, true);
+    CLI::App* release = add_order(control::ChangeCommand::What::release, "End a hold",
+                                  "  ringpost release --group bulk\n"
+                                  "  ringpost release --job spring-sale");
+    add_selectors(*release, true);
+    CLI::App* erase = add_order(
+        control::ChangeCommand::What::erase, "Delete recipients from the queue for good",
+        "  ringpost delete 0001o3g2s0000\n"
+        "  ringpost delete --job spring-sale --dry-run\n"
+        "  ringpost delete --sender news@example.com --destination mx.example.com\n"
+        "What fits all that is given goes; nobody gets a report. Recipients that are being sent\n"
+        "are counted and left alone.");
+    erase->add_option("ID", order_.selector.id, "Of this message");
+    erase->add_option("--id", order_.selector.id, "The same");
+    add_selectors(*erase, true);
+    erase->add_option("--sender", order_.selector.sender, "From this address; '<>' for reports");
+    erase->add_flag("--dry-run", order_.dry_run, "Only say what would go");
+    CLI::App* requeue =
+        add_order(control::ChangeCommand::What::requeue,
+                  "File a message anew: group and route are looked up again, and it is due at once",
+                  "  ringpost requeue 0001o3g2s0000");
+    requeue->add_option("ID", order_.selector.id, "The message's id")->required();
+    holds_ = add(app_, "holds", "What is held by order", "  ringpost holds --json");
+  }
+
   [[nodiscard]] control::Command command() const {
+    if (std::ranges::any_of(orders_, [](const CLI::App* order) { return order->parsed(); })) {
+      return order_;
+    }
+    if (holds_->parsed()) {
+      return control::HoldsCommand{};
+    }
     if (queue_->parsed()) {
       return queue_command_;
     }
@@ -122,11 +189,14 @@ class CommandLine {
     return control::StatusCommand{};
   }
 
-  CLI::App app_{"Looks into a running ringpostd."};
+  CLI::App app_{"Looks into a running ringpostd, and gives it orders."};
   Invocation invocation_{.socket = default_socket, .json = false, .command = {}};
   control::QueueCommand queue_command_;
   control::ExplainCommand explain_command_;
   control::ShowCommand show_command_;
+  control::ChangeCommand order_;
+  std::vector<CLI::App*> orders_;
+  CLI::App* holds_ = nullptr;
   CLI::App* status_ = nullptr;
   CLI::App* queue_ = nullptr;
   CLI::App* group_list_ = nullptr;

@@ -30,6 +30,9 @@ struct ShardStatus {
   std::uint64_t quarantined_total = 0;
   std::uint64_t spool_live_bytes = 0;
   std::uint64_t spool_free_bytes = 0;
+  std::uint64_t deleted_total = 0;
+  std::uint64_t suppressed_total = 0;
+  std::uint64_t reports_owed = 0;  // messages about failures that are still to be written
 
   // Adds every number; `shard` stays.
   ShardStatus& operator+=(const ShardStatus& other);
@@ -79,6 +82,7 @@ struct GroupLine {
   std::uint64_t in_flight = 0;
   std::uint64_t delivered_total = 0;
   std::uint64_t connections_opened_total = 0;
+  std::string held_by;  // configuration, operator; empty: nobody holds all of it
 };
 struct Groups {
   std::vector<GroupLine> groups;
@@ -140,6 +144,22 @@ struct MessageView {
   std::vector<Recipient> recipients;
 };
 
+// What an order came to.
+struct Change {
+  std::string what;  // flush, hold, release, delete, requeue
+  bool dry_run = false;
+  std::uint64_t messages = 0;    // with recipients among these:
+  std::uint64_t recipients = 0;  // that it changed, or would
+  std::uint64_t in_flight = 0;   // that it fits, but that are being sent: the flight wins
+};
+
+// What the operator holds. The same on every shard.
+struct HoldList {
+  std::vector<std::string> groups;
+  std::vector<std::string> destinations;
+  std::vector<std::string> jobs;
+};
+
 // Why a request was not done. `http_status` is 400 or above.
 struct Refusal {
   int http_status = 400;
@@ -155,6 +175,8 @@ struct Refusal {
 [[nodiscard]] std::string to_json(const Groups& groups);
 [[nodiscard]] std::string to_json(const Explanation& explanation);
 [[nodiscard]] std::string to_json(const MessageView& message);
+[[nodiscard]] std::string to_json(const Change& change);
+[[nodiscard]] std::string to_json(const HoldList& holds);
 [[nodiscard]] std::string to_json(const Refusal& refusal);
 
 }  // namespace ringpost::control

@@ -2,7 +2,9 @@
 // reads a command from a request, the tool writes one. Pure.
 //
 //   GET /status   GET /queue?group=&destination=&limit=   GET /groups   GET /explain?address=
-//   GET /messages/ID
+//   GET /messages/ID   GET /holds
+//   POST /flush?group=&destination=   POST /hold?group= (or destination=, job=)   POST /release?…
+//   POST /delete?id=&group=&destination=&job=&sender=&dry_run=true   POST /requeue?id=
 #pragma once
 
 #include <cstdint>
@@ -46,14 +48,44 @@ struct ShowCommand {
   bool operator==(const ShowCommand&) const = default;
 };
 
-using Command =
-    std::variant<StatusCommand, QueueCommand, GroupListCommand, ExplainCommand, ShowCommand>;
+struct HoldsCommand {
+  bool operator==(const HoldsCommand&) const = default;
+};
+
+// Which recipients an order is about: those that fit all that is given.
+struct Selector {
+  std::string id;  // of the message
+  std::string group;
+  std::string destination;  // lower case; of a domain without a route, as `queue` shows it
+  std::string job;
+  std::string sender;  // "<>" is the null sender
+
+  [[nodiscard]] bool empty() const { return *this == Selector(); }
+  bool operator==(const Selector&) const = default;
+};
+
+// An order that changes what is queued.
+struct ChangeCommand {
+  enum class What : std::uint8_t { flush, hold, release, erase, requeue };
+
+  What what = What::flush;
+  Selector selector;
+  bool dry_run = false;  // only say what would be deleted
+
+  bool operator==(const ChangeCommand&) const = default;
+};
+
+[[nodiscard]] std::string_view name_of(ChangeCommand::What what);  // erase is "delete"
+
+using Command = std::variant<StatusCommand, QueueCommand, GroupListCommand, ExplainCommand,
+                             ShowCommand, HoldsCommand, ChangeCommand>;
 
 // `target` is path and query as sent. Unknown parameters are refused, and so are control
 // characters in any value, however encoded. A plus sign means itself: addresses have them.
 [[nodiscard]] std::expected<Command, Refusal> parse_command(std::string_view method,
                                                             std::string_view target);
-// The target that parse_command reads back as the same command.
+// The method and the target that parse_command reads back as the same command.
+[[nodiscard]] std::string_view method_of(const Command& command);
 [[nodiscard]] std::string target_of(const Command& command);
 
 }  // namespace ringpost::control

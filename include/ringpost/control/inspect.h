@@ -5,7 +5,6 @@
 #pragma once
 
 #include <cstdint>
-#include <span>
 #include <string>
 #include <variant>
 #include <vector>
@@ -31,7 +30,7 @@ struct ShardView {
   const config::Config& config;
   const config::Origins& origins;
   const intake::Assignment& assignment;
-  std::span<const intake::LocalGroup> groups;  // by the assignment's numbers
+  const std::vector<intake::LocalGroup>& groups;  // by the assignment's numbers
   const queue::Messages& messages;
   const delivery::ConnectionCache& cache;
   const delivery::Ledger& ledger;
@@ -39,11 +38,14 @@ struct ShardView {
   dns::Resolver& resolver;
   const spool::Spool& spool;
   const intake::Intake& intake;
+  const queue::Holds& holds;
 };
 
-using Answer = std::variant<ShardStatus, Queue, Groups, Explanation, MessageView, Refusal>;
+using Answer =
+    std::variant<ShardStatus, Queue, Groups, Explanation, MessageView, HoldList, Change, Refusal>;
 
-// This shard's part. Of what lives on other shards: a Refusal "not_found".
+// This shard's part. Of what lives on other shards: a Refusal "not_found". Orders that change
+// something are the Operator's.
 [[nodiscard]] Answer inspect(const ShardView& view, const Command& command);
 
 // Those with most to send, ready or deferred, come first; only `limit` of them stay.

@@ -31,6 +31,9 @@ class HostTable {
   // Null if there is none. Does not count as use.
   [[nodiscard]] const HostRecord* find(const Endpoint& endpoint) const;
 
+  // Whatever is down may be probed at `now`.
+  void probe_all(Instant now);
+
  private:
   std::size_t most_;
   std::list<HostRecord> by_use_;  // most recently used first

@@ -62,6 +62,8 @@ struct Counters {
   std::uint64_t bounced = 0;
   std::uint64_t expired = 0;
   std::uint64_t in_doubt = 0;
+  std::uint64_t deleted = 0;
+  std::uint64_t suppressed = 0;
 };
 
 class Ledger {
@@ -86,10 +88,14 @@ class Ledger {
   // All of a destination waits: one line, without id or recipient. Nobody's schedule advances.
   void tell_deferred(const queue::QueueGroup& group, std::string_view destination,
                      mail::EnhancedStatus status, std::string_view reply);
+  // The operator holds a group, a destination or a job (the others are empty): one line.
+  void tell_held(std::string_view group, std::string_view destination, std::string_view job);
 
   [[nodiscard]] bool has_room() const { return uncommitted_ < most_uncommitted && !events_.full(); }
   // Waits for has_room().
   ring::Task<void> room();
+  // Waits until all that was settled so far is durable.
+  ring::Task<void> recorded();
 
   // Keeps the message's record although all its recipients may be done: a report is owed that
   // quotes it, or the shard that gave it to us may still ask for it.
@@ -104,6 +110,7 @@ class Ledger {
   // The report is durable as a message of its own, or was given up: records that.
   ring::Task<void> discharge(OwedReport report);
 
+  [[nodiscard]] std::uint64_t reports_owed() const { return reports_owed_; }
   [[nodiscard]] const Counters& counters() const { return counters_; }
   // Commits what is left and ends.
   ring::Task<void> close();
@@ -140,6 +147,9 @@ class Ledger {
   std::map<spool::PartKey, Hold> holds_;
   std::uint64_t last_event_ = 0;
   std::size_t uncommitted_ = 0;
+  std::uint64_t reports_owed_ = 0;
+  std::uint64_t settled_ = 0;   // calls
+  std::uint64_t recorded_ = 0;  // of them, durably
   bool closing_ = false;
   ring::Event work_;
   ring::Event room_;

@@ -53,6 +53,11 @@ class Intake {
   // What took_over() took is ours for good.
   ring::Task<void> confirmed(spool::PartKey key);
 
+  // Recipients of a message that are queued nowhere: filed where they belong now, here or on
+  // another shard.
+  void refile(queue::QueuedMessage& message, std::span<const std::uint32_t> recipients,
+              WallTime due);
+
   // --- recovery, before anything else -----------------------------------------------------------
   void recover(spool::RecoveredMessage&& message);
   // The parts that recovery found on their way to other shards.
@@ -91,8 +96,8 @@ class Intake {
   void restore_reports(const spool::RecoveredMessage& recovered);
 
   // Adds the recipient to what goes to that shard.
-  static void give_on(const queue::QueuedMessage& message, std::uint32_t recipient,
-                      std::uint32_t shard, std::map<std::uint32_t, GivenPart>& given);
+  static void give_on(queue::QueuedMessage& message, std::uint32_t recipient, std::uint32_t shard,
+                      std::map<std::uint32_t, GivenPart>& given);
   ring::Task<void> hand_over(GivenPart given);
   // Freezes them on disk, where recovery found that their group lives elsewhere now.
   ring::Task<bool> record_given(const GivenPart& given);

@@ -9,7 +9,15 @@
 
 namespace ringpost::mail {
 
-enum class OutcomeKind : std::uint8_t { delivered, deferred, bounced, expired };
+// Stored by number in the spool: new ones go to the end.
+enum class OutcomeKind : std::uint8_t {
+  delivered,
+  deferred,
+  bounced,
+  expired,
+  deleted,     // by the operator; nobody is told
+  suppressed,  // the address is on the suppression list; nobody is told
+};
 
 [[nodiscard]] std::string_view name_of(OutcomeKind kind);
 

@@ -60,6 +60,7 @@ class Destination {
   [[nodiscard]] const LastError* last_error() const {
     return last_error_.reply.empty() ? nullptr : &last_error_;
   }
+  [[nodiscard]] bool held() const { return held_; }  // by the operator
   [[nodiscard]] const TokenBucket& bucket() const { return bucket_; }
 
   // Kept by the connection cache: all connections there are, and those of them without a runner.
@@ -74,6 +75,7 @@ class Destination {
   std::string egress_;
   std::uint32_t seats_ = 0;
   std::uint32_t lanes_ = 0;
+  bool held_ = false;
   TokenBucket bucket_;
   LastError last_error_;
   IntrusiveList<Lane, LaneTag> blocked_;  // lanes that wait for one of its seats

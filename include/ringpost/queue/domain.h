@@ -5,11 +5,13 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
 
 #include "ringpost/base/intrusive_list.h"
+#include "ringpost/queue/destination.h"
 #include "ringpost/queue/entry.h"
 #include "ringpost/queue/fairness.h"
 #include "ringpost/queue/growing_table.h"
@@ -17,6 +19,7 @@
 namespace ringpost::queue {
 
 class Lane;
+class QueueGroup;
 struct LaneJob;
 
 struct InDomainTag {};
@@ -82,8 +85,9 @@ struct DomainListTag {};
 
 class Domain : public TableHook<Domain>, public ListHook<DomainListTag> {
  public:
-  explicit Domain(std::string name, std::uint32_t number)
-      : name_(std::move(name)), number_(number) {}
+  Domain(QueueGroup& group, std::string name, std::uint32_t number)
+      : group_(group), name_(std::move(name)), number_(number) {}
+  [[nodiscard]] QueueGroup& group() const { return group_; }
 
   [[nodiscard]] const std::string& name() const { return name_; }  // lower case
   [[nodiscard]] Lane* lane() const { return lane_; }               // nullptr: no route
@@ -91,17 +95,21 @@ class Domain : public TableHook<Domain>, public ListHook<DomainListTag> {
   // known: how long the answer is good; failed: when to ask again.
   [[nodiscard]] Instant route_until() const { return route_until_; }
   [[nodiscard]] const Counts& counts() const { return counts_; }
+  // Why it has no route; nullptr if it has one, or nobody asked.
+  [[nodiscard]] const LastError* last_error() const { return last_error_.get(); }
 
  private:
   friend class QueueGroup;
   friend struct DomainTraits;
   friend struct FlowTraits;
 
+  QueueGroup& group_;
   std::string name_;
   std::uint32_t number_;
   RouteState route_ = RouteState::unknown;
   Lane* lane_ = nullptr;
   Instant route_until_;
+  std::unique_ptr<LastError> last_error_;
   IntrusiveList<Flow, InDomainTag> flows_;
   std::uint64_t entries_ = 0;
   std::uint64_t ready_entries_ = 0;

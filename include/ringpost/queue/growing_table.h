@@ -80,14 +80,22 @@ class GrowingTable {
   // `visit` may remove the element that it is given, and no other.
   template <class Visit>
   void for_each(Visit visit) const {
-    for (std::size_t bucket = 0; bucket < half_ + split_; ++bucket) {
-      for (T* at = head(bucket); at != nullptr;) {
-        T* following = next(*at);
-        visit(*at);
-        at = following;
-      }
+    for (std::size_t bucket = 0; bucket < buckets(); ++bucket) {
+      for_each_in(bucket, visit);
     }
   }
+  // The same in portions: whoever visits bucket after bucket, however much is inserted and removed
+  // in between, sees every element that was there all the time. Growing moves elements to higher
+  // buckets only.
+  template <class Visit>
+  void for_each_in(std::size_t bucket, Visit visit) const {
+    for (T* at = head(bucket); at != nullptr;) {
+      T* following = next(*at);
+      visit(*at);
+      at = following;
+    }
+  }
+  [[nodiscard]] std::size_t buckets() const { return half_ + split_; }
 
  private:
   static constexpr std::size_t segment_size = 512;

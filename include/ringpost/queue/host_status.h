@@ -3,6 +3,7 @@
 // concurrency doubles from one up to the limit. Used by lanes here and by delivery for addresses.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 
@@ -24,6 +25,8 @@ class HostStatus {
   Instant mark_down(std::string reason, Instant now, const HostStatusSettings& settings);
   // The same, but probe no earlier than `until` (the host said when, or policy does).
   Instant mark_down_until(std::string reason, Instant until);
+  // A host that is down may be probed at `when` already.
+  void probe_at(Instant when) { until_ = std::min(until_, when); }
   // A transaction went well. After a failure, once as many went well as are allowed at a time,
   // twice as many are allowed, until that is `limit`: then the host is up.
   void mark_success(std::uint32_t limit);

@@ -8,7 +8,9 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
+#include "ringpost/queue/holds.h"
 #include "ringpost/queue/lane.h"
 #include "ringpost/queue/now.h"
 #include "ringpost/queue/schedule.h"
@@ -63,6 +65,8 @@ class LaneScheduler {
 
   void connection_closed(Destination& destination);
   void new_rate();  // the settings changed
+  // To be called again after each change; `holds` outlives the scheduler.
+  void use_holds(const Holds& holds, Now now);
 
   // Lanes with ready work that nobody may serve before a certain time.
   template <class Visit>
@@ -87,6 +91,7 @@ class LaneScheduler {
 
   using Lanes = IntrusiveList<Lane, LaneTag>;
 
+  [[nodiscard]] bool is_held(std::string_view destination) const;
   Destination& destination_for(const LaneKey& key);
   void drop_if_unused(Destination& destination);
   struct Decision {
@@ -100,6 +105,7 @@ class LaneScheduler {
   void unblock_one(Destination& destination, Now now);
 
   const GroupSettings& settings_;
+  const Holds* holds_ = nullptr;
   std::map<std::string, std::unique_ptr<Destination>> destinations_;
   std::map<std::string, std::unique_ptr<Lane>> lanes_;
   Lanes ready_;

@@ -87,7 +87,9 @@ class QueueGroup {
   Domain* next_unresolved();
   void assign(Domain& domain, const LaneKey& key, Instant valid_until, Now now);
   // For now. Nobody's attempts or schedule advance.
-  void fail_route(Domain& domain, Instant until, Now now);
+  // `status` and `reply` say why, for the operator.
+  void fail_route(Domain& domain, Instant until, Now now, mail::EnhancedStatus status = {},
+                  std::string_view reply = {});
   // The answer is not believed any more: asked again when there is work.
   void expire_route(Domain& domain);
   // For a domain that takes no mail: its ready entries one by one, in flight, to be finished.
@@ -124,6 +126,29 @@ class QueueGroup {
   // Out of the queue without outcome, in any state: handed over or deleted. Its recipients are done
   // here. Returns as finish() does.
   std::uint32_t remove(Entry& entry);
+
+  // --- the operator -----------------------------------------------------------------------------
+  // Takes note of what is held from now on; to be called again after each change. `holds` outlives
+  // the group. What is released comes back by advance().
+  void use_holds(const Holds& holds, Now now);
+  // By the configuration or by the operator: no runner starts on anything.
+  [[nodiscard]] bool on_hold() const {
+    return held_by_operator_ || settings_.delivery == DeliveryMode::hold;
+  }
+  [[nodiscard]] bool held_by_operator() const { return held_by_operator_; }
+  // Held, or ready and held back with all of its group or destination.
+  [[nodiscard]] bool withheld(const Entry& entry) const;
+  // A ready entry of a job that is held now waits; false if it is no such entry.
+  bool hold_back(Entry& entry);
+  // A deferred entry is due at once; false if it is not deferred.
+  bool hasten(Entry& entry, Now now);
+  // Takes an entry in any state, to be finished; false if it is in flight: then the flight wins.
+  bool claim(Entry& entry);
+  // Forgets the entry, which is not in flight; its recipients are as before they were filed.
+  void unfile(Entry& entry);
+  // Suspended lanes of the destination (empty: of all) may be probed, and domains whose route
+  // failed asked for, now. Returns the recipients that waited for that.
+  std::uint64_t retry_now(std::string_view destination, Now now);
 
   // --- status of lanes --------------------------------------------------------------------------
   // The lane cannot be served (connect, greeting, EHLO, 421): one deferral for all of it. Returns
@@ -191,6 +216,10 @@ class QueueGroup {
   [[nodiscard]] Duration longest_wait() const;
   void watch_expiry(Entry& entry, Now now);
 
+  // interventions.cc
+  void review_held();
+  int release_some(int most, Now now);
+
   // outcomes.cc
   static void note_result(QueuedRecipient& recipient, Domain& domain, const RecipientResult& result,
                           Now now);
@@ -222,6 +251,9 @@ class QueueGroup {
   IntrusiveList<Entry, QueueTag> in_flight_;
   Counts counts_;
   std::uint64_t entries_ = 0;
+  std::uint64_t held_entries_ = 0;
+  std::uint64_t held_to_review_ = 0;
+  bool held_by_operator_ = false;
   std::uint32_t idle_count_ = 0;
   std::uint32_t last_domain_ = 0;
 };

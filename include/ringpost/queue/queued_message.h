@@ -13,6 +13,7 @@
 #include "ringpost/mail/enhanced_status.h"
 #include "ringpost/mail/message.h"
 #include "ringpost/queue/growing_table.h"
+#include "ringpost/queue/holds.h"
 
 namespace ringpost::queue {
 
@@ -35,6 +36,7 @@ struct Job : TableHook<Job> {
   std::string name;
   std::uint32_t number = 0;  // unique within this process
   std::uint32_t messages = 0;
+  bool held = false;  // by the operator
 };
 
 enum class RecipientState : std::uint8_t { queued, in_flight, done };
@@ -103,6 +105,8 @@ class QueuedMessage : public TableHook<QueuedMessage> {
   [[nodiscard]] const std::string* content() const { return content_.get(); }
 
   ContentLocation location;
+  // The highest hop of the parts of it that were handed over from here.
+  std::uint8_t given_hop = 0;
 
  private:
   friend class Messages;
@@ -173,6 +177,16 @@ class Messages {
   void for_each(Visit visit) const {
     messages_.for_each(visit);
   }
+  // In portions, between which anything may happen; `visit` may erase the message it is given.
+  template <class Visit>
+  void for_each_in(std::size_t bucket, Visit visit) const {
+    messages_.for_each_in(bucket, visit);
+  }
+  [[nodiscard]] std::size_t buckets() const { return messages_.buckets(); }
+
+  // Jobs named there are held from now on, others are not. To be called again after each change;
+  // `holds` outlives the messages.
+  void use_holds(const Holds& holds);
 
  private:
   Job& join_job(std::string_view tenant, std::string_view name);
@@ -180,6 +194,7 @@ class Messages {
 
   GrowingTable<QueuedMessage, MessageTraits> messages_;
   GrowingTable<Job, JobTraits> jobs_;
+  const Holds* holds_ = nullptr;
   std::uint32_t last_job_ = 0;
   std::uint64_t content_bytes_ = 0;
 };

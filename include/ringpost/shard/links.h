@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "ringpost/control/operator.h"
 #include "ringpost/control/server.h"
 #include "ringpost/intake/intake.h"
 #include "ringpost/shard/post_office.h"
@@ -18,7 +19,7 @@ class Links final : public ring::Inbox, public intake::Neighbours {
   Links(ring::Reactor& reactor, PostOffice& post, std::uint32_t shard);
 
   // From now on letters are read; until then they wait in their mailboxes.
-  void start(intake::Intake& intake, const control::ShardView& view);
+  void start(intake::Intake& intake, const control::ShardView& view, control::Operator& hand);
   // Waits until every request was answered.
   ring::Task<void> close();
 
@@ -44,6 +45,7 @@ class Links final : public ring::Inbox, public intake::Neighbours {
   void post(std::uint32_t shard, Letter letter);
   void handle(std::uint32_t from, Letter letter);
   ring::Task<void> answer_submit(std::uint32_t from, SubmitLetter letter);
+  ring::Task<void> answer_order(std::uint32_t from, QuestionLetter letter);
   ring::Task<void> answer_confirm(std::uint32_t from, ConfirmLetter letter);
   void take_answer(AnswerLetter letter);
 
@@ -52,6 +54,7 @@ class Links final : public ring::Inbox, public intake::Neighbours {
   std::uint32_t shard_;
   intake::Intake* intake_ = nullptr;
   const control::ShardView* view_ = nullptr;
+  control::Operator* operator_ = nullptr;
   std::uint64_t next_token_ = 1;
   std::map<std::uint64_t, Waiting*> waiting_;
   std::vector<std::size_t> under_way_;  // requests, by shard

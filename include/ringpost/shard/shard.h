@@ -37,6 +37,7 @@ class Shard {
   [[nodiscard]] intake::Intake& intake() { return intake_; }
   [[nodiscard]] Links& links() { return links_; }
   [[nodiscard]] const control::ShardView& view() const { return view_; }
+  [[nodiscard]] control::Operator& hand() { return operator_; }
 
   // On the shard's thread, in this order.
   ring::Task<Result<>> recover();
@@ -76,6 +77,7 @@ class Shard {
   intake::Intake intake_;
   intake::Reports reports_;
   listener::Listener listener_;
+  control::Operator operator_;
   control::ShardView view_;
   ring::Event drained_event_;
   ring::Gate gate_;
