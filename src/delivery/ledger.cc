@@ -80,6 +80,7 @@ void Ledger::start(ReportMaker& reports) {
 }
 
 void Ledger::count(const Fate& fate) {
+  ++uncommitted_;
   switch (fate.outcome.kind) {
     case mail::OutcomeKind::delivered:
       ++counters_.delivered;
@@ -187,7 +188,6 @@ void Ledger::settle(queue::QueueGroup& group, queue::Entry& entry, std::vector<F
     if (fate.kind == Fate::Kind::again) {
       continue;
     }
-    ++uncommitted_;
     count(fate);
     if (fate.outcome.kind == mail::OutcomeKind::delivered) {
       ++group.delivered_total;

@@ -112,6 +112,10 @@ Classification classify(Stage stage, const Reply& reply) {
   if (stage == Stage::rcpt && reply.code == 552 && too_many) {
     return temporarily(Scope::recipient, Action::defer, status);
   }
+  // A server that lost what was sent ahead of its replies; of the recipient it says nothing.
+  if (reply.code == 503) {
+    return temporarily(Scope::recipient, Action::defer, status);
+  }
   return {Scope::recipient, reply.severity() == 4 ? Action::defer : Action::bounce, status};
 }
 

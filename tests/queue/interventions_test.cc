@@ -1,6 +1,9 @@
 // What the operator may do to a queue group, and that nothing is lost on the way.
 #include <gtest/gtest.h>
 
+#include <set>
+
+#include "ringpost/queue/views.h"
 #include "support.h"
 
 namespace ringpost::queue {
@@ -51,7 +54,7 @@ TEST_F(Interventions, AHeldDestinationLetsTheOthersPass) {
   file("a@z.example");
   EXPECT_EQ(deliver_all(), 1);
   EXPECT_EQ(group_view(group(), now_).held, 2U);
-  EXPECT_EQ(group().next_due(), never) << "held mail must not keep a runner busy";
+  EXPECT_GT(group().next_due(), now_.instant + 1h) << "held mail must not keep a runner busy";
   hold({.groups = {}, .destinations = {"z.example"}, .jobs = {}});
   EXPECT_EQ(deliver_all(), 1);
   hold({});
