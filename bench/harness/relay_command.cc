@@ -34,6 +34,7 @@ struct RelayCommand {
   bool json = false;
   bool keep = false;
   bool no_pipelining = false;
+  bool chunking = false;
 
   Result<int> run();
   Result<RelaySettings> settings() const;
@@ -73,6 +74,7 @@ Result<RelaySettings> RelayCommand::settings() const {
   settings.seed = mail.seed;
   settings.pipelining = pipelining_from(mail.pipelining);
   settings.offers.pipelining = !no_pipelining;
+  settings.offers.chunking = chunking;
   settings.delay =
       std::chrono::duration_cast<Duration>(std::chrono::duration<double, std::milli>(delay_ms));
   settings.stall = std::chrono::duration_cast<Duration>(std::chrono::duration<double>(stall_s));
@@ -160,6 +162,7 @@ void add_options(CLI::App& relay, RelayCommand& command) {
       ->capture_default_str();
   relay.add_option("--delay-ms", command.delay_ms, "of the sink's answers")
       ->check(CLI::NonNegativeNumber);
+  relay.add_flag("--chunking", command.chunking, "the sink offers CHUNKING");
   relay.add_flag("--no-pipelining", command.no_pipelining, "the sink does not offer PIPELINING");
   relay.add_option("--stall-seconds", command.stall_s, "give up after so long without progress")
       ->check(CLI::PositiveNumber)

@@ -25,10 +25,12 @@ struct SinkCommand {
   std::uint32_t destinations = 0;
   std::uint64_t messages = 0;
   bool no_pipelining = false;
+  bool chunking = false;
   bool no_eight_bit = false;
   bool no_size = false;
 
   Result<int> run();
+  [[nodiscard]] SinkSettings sink_settings() const;
 };
 
 nlohmann::ordered_json counts_of(const Arrivals& arrivals) {
@@ -72,11 +74,17 @@ ring::Task<void> sink_body(ring::Reactor& reactor, StopSignal& stop, SinkSetting
   co_await sink.run(fd);
 }
 
+SinkSettings SinkCommand::sink_settings() const {
+  return {.offers = {.pipelining = !no_pipelining,
+                     .eight_bit = !no_eight_bit,
+                     .size = !no_size,
+                     .chunking = chunking},
+          .delay = std::chrono::duration_cast<Duration>(
+              std::chrono::duration<double, std::milli>(delay_ms))};
+}
+
 Result<int> SinkCommand::run() {
-  SinkSettings settings{
-      .offers = {.pipelining = !no_pipelining, .eight_bit = !no_eight_bit, .size = !no_size},
-      .delay = std::chrono::duration_cast<Duration>(
-          std::chrono::duration<double, std::milli>(delay_ms))};
+  const SinkSettings settings = sink_settings();
   const Result<Endpoint> wanted = endpoint_from(listen);
   if (!wanted) {
     return std::unexpected(wanted.error());
@@ -163,6 +171,7 @@ void add_sink_command(CLI::App& app, Run& run) {
   sink.add_option("--destinations", command->destinations,
                   "how many MX hosts the name server spreads all domains over; 0 = one a domain");
   sink.add_option("--messages", command->messages, "end after so many messages; 0 = when asked");
+  sink.add_flag("--chunking", command->chunking, "offer CHUNKING");
   sink.add_flag("--no-pipelining", command->no_pipelining, "do not offer PIPELINING");
   sink.add_flag("--no-8bitmime", command->no_eight_bit, "do not offer 8BITMIME");
   sink.add_flag("--no-size", command->no_size, "do not offer SIZE");

@@ -94,6 +94,10 @@ bool SinkSession::feed(std::string_view bytes, Instant now, std::string& replies
       }
       continue;
     }
+    if (in_chunk_) {
+      bytes.remove_prefix(feed_chunk(bytes, now, replies));
+      continue;
+    }
     const std::size_t end = bytes.find('\n');
     if (end == std::string_view::npos) {
       partial_ += bytes;
@@ -140,6 +144,8 @@ bool SinkSession::command(std::string_view line, std::string& replies) {
     in_content_ = true;
     reader_.restart();
     replies += "354 go on\r\n";
+  } else if (offers_.chunking && equals_ignoring_case(verb, "BDAT")) {
+    return begin_chunk(line.substr(4));
   } else if (equals_ignoring_case(verb, "EHLO")) {
     hello(replies);
   } else if (equals_ignoring_case(verb, "HELO") || equals_ignoring_case(verb, "NOOP")) {
@@ -147,6 +153,7 @@ bool SinkSession::command(std::string_view line, std::string& replies) {
   } else if (equals_ignoring_case(verb, "RSET")) {
     has_sender_ = false;
     recipients_.clear();
+    content_.clear();
     replies += "250 2.0.0 ok\r\n";
   } else if (equals_ignoring_case(verb, "QUIT")) {
     replies += "221 2.0.0 bye\r\n";
@@ -157,10 +164,46 @@ bool SinkSession::command(std::string_view line, std::string& replies) {
   return true;
 }
 
+// RFC 3030. False for a size that nobody should wait for.
+bool SinkSession::begin_chunk(std::string_view argument) {
+  argument = trim(argument);
+  const std::size_t space = argument.find(' ');
+  const auto size = parse_number(argument.substr(0, space));
+  if (!size || *size == 0 || content_.size() + *size > max_content) {
+    return false;
+  }
+  last_chunk_ = space != std::string_view::npos;
+  chunk_left_ = *size;
+  in_chunk_ = true;
+  return true;
+}
+
+std::size_t SinkSession::feed_chunk(std::string_view bytes, Instant now, std::string& replies) {
+  bytes = bytes.substr(0, chunk_left_);
+  chunk_left_ -= bytes.size();
+  content_ += bytes;
+  if (chunk_left_ > 0) {
+    return bytes.size();
+  }
+  in_chunk_ = false;
+  if (recipients_.empty()) {
+    content_.clear();
+    replies += "503 5.5.1 RCPT first\r\n";
+  } else if (last_chunk_) {
+    message_done(now, replies);
+  } else {
+    replies += "250 2.0.0 ok\r\n";
+  }
+  return bytes.size();
+}
+
 void SinkSession::hello(std::string& replies) const {
   replies += "250-sink.test\r\n";
   if (offers_.pipelining) {
     replies += "250-PIPELINING\r\n";
+  }
+  if (offers_.chunking) {
+    replies += "250-CHUNKING\r\n";
   }
   if (offers_.eight_bit) {
     replies += "250-8BITMIME\r\n";

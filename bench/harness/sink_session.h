@@ -16,6 +16,7 @@ struct SinkOffers {
   bool pipelining = true;
   bool eight_bit = true;
   bool size = true;
+  bool chunking = false;
 };
 
 // The content of one message, in pieces: takes the stuffing off and finds CRLF.CRLF, which alone
@@ -49,12 +50,17 @@ class SinkSession {
  private:
   bool command(std::string_view line, std::string& replies);
   void hello(std::string& replies) const;
+  bool begin_chunk(std::string_view argument);
+  std::size_t feed_chunk(std::string_view bytes, Instant now, std::string& replies);
   void message_done(Instant now, std::string& replies);
 
   SinkOffers offers_;
   Arrivals& arrivals_;
   Arrivals::Connection connection_;
   bool in_content_ = false;
+  bool in_chunk_ = false;
+  bool last_chunk_ = false;
+  std::size_t chunk_left_ = 0;
   bool has_sender_ = false;
   std::string partial_;     // of a command
   std::string recipients_;  // one a line

@@ -121,6 +121,7 @@ class Loader {
     const ConnectionCache& cache = loaded_.config.connection_cache;
     default_group_.connection_cache_size = cache.size;
     default_group_.connection_cache_timeout = cache.timeout;
+    default_group_.streaming_depth = loaded_.config.delivery.streaming_depth;
     read_groups();
     read_overrides_of_groups();
     complete(loaded_, default_group_, environment, problems_);
@@ -289,6 +290,7 @@ class Loader {
     group.name = *name;
     group.connection_cache_size = default_group_.connection_cache_size;
     group.connection_cache_timeout = default_group_.connection_cache_timeout;
+    group.streaming_depth = loaded_.config.delivery.streaming_depth;
     const bool is_default = *name == default_group_name;
     for (const auto& [key, node] : table) {
       if (key.str() == "name") {

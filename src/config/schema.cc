@@ -7,6 +7,7 @@ namespace {
 
 constexpr std::uint32_t max_count = 1'000'000;
 constexpr std::uint32_t max_shards = 128;  // a message id has eight bits for its shard
+constexpr std::uint32_t max_streaming_depth = 64;
 constexpr std::uint64_t kibibyte = 1ULL << 10;
 constexpr std::uint64_t mebibyte = 1ULL << 20;
 constexpr std::uint64_t gibibyte = 1ULL << 30;
@@ -56,6 +57,8 @@ constexpr Key<Config> config_table[] = {
       "[\"0.0.0.0/8\", \"127.0.0.0/8\", \"169.254.0.0/16\", \"224.0.0.0/4\", \"240.0.0.0/4\", "
       "\"::/128\", \"::1/128\", \"fe80::/10\", \"ff00::/8\"]"},
      [](Config& c, Reader& r) { r.networks(c.delivery.prohibited_networks); }},
+    {{"delivery.streaming_depth", "number", "", "8"},
+     [](Config& c, Reader& r) { r.number(c.delivery.streaming_depth, 1, max_streaming_depth); }},
     {{"connection_cache.size", "number", "", "1000"},
      [](Config& c, Reader& r) { r.number(c.connection_cache.size, 0, max_count); }},
     {{"connection_cache.timeout", "duration", "m", "\"30s\""},
@@ -139,6 +142,8 @@ constexpr Key<QueueGroup> queue_group_table[] = {
      [](QueueGroup& g, Reader& r) { r.number(g.connection_cache_size, 0, max_count); }},
     {{"queue_group.connection_cache_timeout", "duration", "m", "(connection_cache.timeout)"},
      [](QueueGroup& g, Reader& r) { r.duration(g.connection_cache_timeout, minutes, 0s); }},
+    {{"queue_group.streaming_depth", "number", "", "(delivery.streaming_depth)"},
+     [](QueueGroup& g, Reader& r) { r.number(g.streaming_depth, 1, max_streaming_depth); }},
 };
 
 constexpr Key<Route> route_table[] = {
@@ -156,7 +161,6 @@ constexpr std::string_view unsupported[] = {
     "listener.tls_key",
     "suppression.*",
     "metrics.*",
-    "delivery.streaming_depth",
     "delivery.tls",
     "egress.*",
     "destination.*",
@@ -182,7 +186,6 @@ constexpr std::string_view unsupported[] = {
     "queue_group.weight",
     "queue_group.egress",
     "queue_group.durability",
-    "queue_group.streaming_depth",
     "log.rotate_size",
 };
 

@@ -208,6 +208,7 @@ std::vector<Explanation::Limit> limits_of(const Subject& subject,
   const queue::GroupSettings& settings = subject.group.settings();
   add("max_messages_per_connection", settings.max_messages_per_connection);
   add("max_recipients_per_transaction", settings.max_recipients_per_transaction);
+  add("streaming_depth", settings.streaming_depth);
   if (!has_rate) {
     add("rate", settings.messages_per_second);
   }

@@ -106,11 +106,13 @@ ring::Task<std::optional<Trouble>> Connection::greet(std::string hostname,
   co_return trouble;
 }
 
-void Connection::start_transactions(smtp::Mode mode) {
-  if (!transactions_) {
-    transactions_.emplace(capabilities_, mode);
-    bytes_confirmed = stream_.bytes_written();  // the greeting's share is not the machine's
+void Connection::start_transactions(smtp::Mode mode, std::size_t depth) {
+  if (transactions_) {
+    transactions_->use(mode, depth);
+    return;
   }
+  transactions_.emplace(capabilities_, mode, depth);
+  bytes_confirmed = stream_.bytes_written();  // the greeting's share is not the machine's
 }
 
 ring::Task<void> Connection::quit(Instant deadline) {

@@ -15,6 +15,8 @@ namespace {
 constexpr std::size_t flight_bytes = std::size_t{128} << 10;
 // A server that does not answer an overlapped MAIL by then does not bear overlap.
 constexpr Duration overlap_patience = 30s;
+// Beyond this, contents on their way at the same time gain nothing and only take memory.
+constexpr std::size_t most_bytes_under_way = std::size_t{1} << 20;
 // Nothing wakes us when the last byte of a content leaves and the time for the dot's reply begins.
 constexpr Duration look_at_content = 1s;
 
@@ -30,10 +32,13 @@ Conversation::Conversation(Room room, queue::QueueGroup& group, queue::Seat& sea
       started_(room.reactor.now()),
       pump_gate_(room.reactor.ready()) {}
 
+HostRecord& Conversation::host() const {
+  return room_.hosts.of(connection_.peer().endpoint);
+}
+
 ring::Task<Conversation::End> Conversation::run() {
-  const HostRecord& host = room_.hosts.of(connection_.peer().endpoint);
-  const bool overlap = host.overlap_proven && !host.overlap_refused;
-  connection_.start_transactions(overlap ? smtp::Mode::overlapped : smtp::Mode::pipelined);
+  connection_.start_transactions(host().mode(room_.reactor.now()),
+                                 group_.settings().streaming_depth);
   smtp::ClientTransactions& machine = connection_.transactions();
   if (connection_.reused) {
     machine.begin_reuse();
@@ -81,6 +86,9 @@ bool Conversation::may_offer() const {
   if (!under_way_.empty() && under_way_.back().entry->alone()) {
     return false;
   }
+  if (under_way_.size() > 1 && bytes_under_way_ >= most_bytes_under_way) {
+    return false;
+  }
   return !used_up();
 }
 
@@ -90,7 +98,7 @@ bool Conversation::used_up() const {
   const auto reached = [offered](std::uint64_t most) { return most != 0 && offered >= most; };
   return reached(group_.settings().max_messages_per_connection) ||
          reached(connection_.capabilities().mail_max.value_or(0)) ||
-         reached(room_.hosts.of(connection_.peer().endpoint).messages_per_connection);
+         reached(host().messages_per_connection);
 }
 
 ring::Task<void> Conversation::offer_work() {
@@ -177,6 +185,8 @@ void Conversation::offer(UnderWay under_way) {
   transaction.recipients = offered.recipients;
   transaction.content = message.content() != nullptr ? *message.content() : offered.loaded;
   transaction.eight_bit = message.eight_bit();
+  offered.size = transaction.content.size();
+  bytes_under_way_ += offered.size;
   connection_.transactions().offer(transaction);
 }
 
@@ -251,6 +261,11 @@ void Conversation::lose(std::string text) {
   trouble_.status = smtp::classify_silence(trouble_.stage).status;
   trouble_.text = fmt::format("{} [{}] {}: {}", connection_.peer().mx, address_,
                               smtp::name_of(trouble_.stage), text);
+  // On a connection from the cache that was stale it is no fault of streaming.
+  const bool streaming = machine.mode() == smtp::Mode::streamed && under_way_.size() > 1;
+  if (streaming && !sent_away_ && !connection_.reused) {
+    host().learn_trouble(smtp::Mode::streamed, room_.reactor.now());
+  }
   if (!machine.must_close()) {
     machine.connection_lost();
   }
@@ -262,7 +277,7 @@ Duration Conversation::time_for(const smtp::Unanswered& unanswered) const {
   const config::Timeouts& timeouts = room_.timeouts;
   switch (unanswered.stage) {
     case smtp::Stage::rset:
-      return timeouts.rset;
+      return unanswered.overlapped ? std::min(timeouts.rset, overlap_patience) : timeouts.rset;
     case smtp::Stage::mail:
       return unanswered.overlapped ? std::min(timeouts.mail, overlap_patience) : timeouts.mail;
     case smtp::Stage::rcpt:
@@ -309,8 +324,9 @@ bool Conversation::timed_out() {
   if (unanswered && room_.reactor.now() < awaited_since_ + time_for(*unanswered)) {
     return false;
   }
-  if (unanswered && unanswered->overlapped && unanswered->stage == smtp::Stage::mail) {
-    room_.hosts.of(connection_.peer().endpoint).overlap_refused = true;
+  if (unanswered && unanswered->overlapped &&
+      (unanswered->stage == smtp::Stage::mail || unanswered->stage == smtp::Stage::rset)) {
+    host().learn_trouble(connection_.transactions().mode(), room_.reactor.now());
   }
   return true;
 }
@@ -320,21 +336,31 @@ bool Conversation::timed_out() {
 void Conversation::learn(const smtp::TransactionResult& result) {
   if (result.content_accepted) {
     ++connection_.delivered_total;
-    HostRecord& host = room_.hosts.of(connection_.peer().endpoint);
-    host.status.mark_success(group_.settings().max_connections_per_destination);
-    if (connection_.capabilities().pipelining && !host.overlap_refused) {
-      host.overlap_proven = true;
-      connection_.transactions().allow_overlap();
+    HostRecord& server = host();
+    server.status.mark_success(group_.settings().max_connections_per_destination);
+    if (connection_.capabilities().pipelining) {
+      server.learn_clean(result.overlapped);
+      allow(server.mode(room_.reactor.now()));
     }
     group_.lane_succeeded(*seat_.lane, {room_.reactor.now(), room_.reactor.wall_now()});
   }
   connection_.reused = connection_.reused && !result.mail_answered;
 }
 
+// More than before; less only when nothing is under way.
+void Conversation::allow(smtp::Mode mode) {
+  if (mode == smtp::Mode::overlapped) {
+    connection_.transactions().allow_overlap();
+  } else if (mode == smtp::Mode::streamed) {
+    connection_.transactions().allow_streaming(group_.settings().streaming_depth);
+  }
+}
+
 void Conversation::settle_results() {
   while (connection_.transactions().take_result(result_)) {
     UnderWay done = std::move(under_way_.front());
     under_way_.pop_front();
+    bytes_under_way_ -= done.size;
     if (connection_.reused && !result_.mail_answered && connection_.transactions().must_close()) {
       stale_ = true;
     }

@@ -1,6 +1,33 @@
 #include "ringpost/delivery/host_table.h"
 
 namespace ringpost::delivery {
+namespace {
+
+// A connection may also be lost by chance, or because the server was restarted.
+constexpr Duration streaming_pause = 1h;
+
+}  // namespace
+
+smtp::Mode HostRecord::mode(Instant now) const {
+  if (overlap_refused || !overlap_proven) {
+    return smtp::Mode::pipelined;
+  }
+  const bool streams = streaming_proven && now >= streaming_refused_until;
+  return streams ? smtp::Mode::streamed : smtp::Mode::overlapped;
+}
+
+void HostRecord::learn_clean(bool overlapped) {
+  overlap_proven = true;
+  streaming_proven = streaming_proven || overlapped;
+}
+
+void HostRecord::learn_trouble(smtp::Mode mode, Instant now) {
+  if (mode == smtp::Mode::streamed) {
+    streaming_refused_until = now + streaming_pause;
+  } else {
+    overlap_refused = true;
+  }
+}
 
 HostRecord& HostTable::of(const Endpoint& endpoint) {
   const auto known = records_.find(endpoint);

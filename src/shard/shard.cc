@@ -38,6 +38,7 @@ queue::GroupSettings group_settings(const config::Config& config, const config::
   settings.max_connections_per_destination = group.max_connections_per_destination;
   settings.max_messages_per_connection = group.max_messages_per_connection;
   settings.max_recipients_per_transaction = group.max_recipients_per_transaction;
+  settings.streaming_depth = group.streaming_depth;
   settings.messages_per_second = group.rate_per_second;
   settings.delivery = group.delivery == config::DeliveryMode::hold ? queue::DeliveryMode::hold
                                                                    : queue::DeliveryMode::queue;

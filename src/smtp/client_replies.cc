@@ -17,7 +17,7 @@ bool ClientTransactions::feed(const Reply& reply) {
   }
   Slot& current = slot(receive_);
   const Step step = current.next_receive;
-  if (step == current.content_step()) {
+  if (step == current.content_step() && current.content_open) {
     return on_content(current, reply);
   }
   if (step >= current.next_send) {
@@ -37,9 +37,9 @@ bool ClientTransactions::feed(const Reply& reply) {
     return false;
   }
   ++current.next_receive;
-  // Refused before DATA was handed out: nothing more of it will be sent.
+  // Refused before DATA or BDAT was handed out: nothing more of it will be sent.
   if (!current.finished && current.pointless() && current.next_receive == current.next_send &&
-      current.next_send <= current.data_step()) {
+      current.next_send <= current.data_step() && !current.content_open) {
     reset_needed_ = true;
     finish(current);
   }
@@ -90,7 +90,7 @@ bool ClientTransactions::on_data(Slot& slot, const Reply& reply) {
     return violation("DATA was answered as if it were done", reply);
   }
   if (reply.severity() == 3) {
-    slot.go_ahead = true;
+    slot.content_open = true;
     // The server may think that the lone dot ended a transaction, or that it is still in one.
     reset_needed_ = slot.accepted == 0;
     return true;
@@ -115,12 +115,13 @@ bool ClientTransactions::on_content(Slot& slot, const Reply& reply) {
     } else if (slot.accepted > 0) {
       decide_rest(slot, {Verdict::refused, Stage::final_dot, slot.result.keep(reply)});
     }
+    reset_needed_ = reset_needed_ || (slot.chunk && !reply.positive());
     finish(slot);
     return true;
   }
-  // Some servers refuse large content in the middle. The rest cannot be left out without ending
-  // the data, so the connection ends instead.
-  if (reply.positive() || slot.content_sent == 0) {
+  // Some servers refuse large content in the middle, or right behind their 354. The rest cannot be
+  // left out without ending the data, so the connection ends instead.
+  if (reply.positive()) {
     return violation("a reply before the end of the content", reply);
   }
   decide_rest(slot, {Verdict::refused, Stage::content, slot.result.keep(reply)});
@@ -136,7 +137,7 @@ void ClientTransactions::on_service_closing(const Reply& reply) {
     const Step step = current.next_receive;
     const std::uint16_t kept = current.result.keep(reply);
     const Stage stage = current.stage_of(step);
-    const bool asked = step < current.next_send || current.go_ahead;
+    const bool asked = step < current.next_send || current.content_open;
     if (asked && step == mail_step) {
       current.result.mail_answered = true;
     }

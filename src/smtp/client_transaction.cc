@@ -15,21 +15,58 @@ void check_address(std::string_view address) {
   check(clean, "an address with a control character reached a connection");
 }
 
+void append_number(std::string& out, std::size_t number) {
+  char digits[20];
+  const auto [end, error] = std::to_chars(std::begin(digits), std::end(digits), number);
+  check(error == std::errc{}, "a size has at most 20 digits");
+  out.append(digits, end);
+}
+
 }  // namespace
 
-ClientTransactions::ClientTransactions(const Capabilities& capabilities, Mode mode)
-    : capabilities_(capabilities),
-      mode_(capabilities.pipelining ? mode : Mode::lock_step),
-      slots_(window()) {}
+ClientTransactions::ClientTransactions(const Capabilities& capabilities, Mode mode,
+                                       std::size_t depth)
+    : capabilities_(capabilities) {
+  set_mode(mode, depth);
+}
 
-void ClientTransactions::allow_overlap() {
-  if (!capabilities_.pipelining || mode_ == Mode::overlapped) {
-    return;
+void ClientTransactions::set_mode(Mode mode, std::size_t depth) {
+  if (mode == Mode::streamed && (!capabilities_.chunking || depth < 2)) {
+    mode = Mode::overlapped;
   }
-  mode_ = Mode::overlapped;
+  mode_ = capabilities_.pipelining ? mode : Mode::lock_step;
+  depth_ = depth;
   std::ranges::rotate(slots_, slots_.begin() + static_cast<std::ptrdiff_t>(front_));
   front_ = 0;
-  slots_.resize(window());
+  slots_.resize(std::max(slots_.size(), window()));
+}
+
+void ClientTransactions::use(Mode mode, std::size_t depth) {
+  check(idle(), "what is under way keeps its mode");
+  set_mode(mode, depth);
+}
+
+std::size_t ClientTransactions::window() const {
+  switch (mode_) {
+    case Mode::streamed:
+      return depth_;
+    case Mode::overlapped:
+      return 2;
+    default:
+      return 1;
+  }
+}
+
+void ClientTransactions::allow_overlap() {
+  if (mode_ == Mode::lock_step || mode_ == Mode::pipelined) {
+    set_mode(Mode::overlapped, depth_);
+  }
+}
+
+void ClientTransactions::allow_streaming(std::size_t depth) {
+  if (mode_ != Mode::streamed) {
+    set_mode(Mode::streamed, depth);
+  }
 }
 
 bool ClientTransactions::can_offer() const {
@@ -50,9 +87,10 @@ void ClientTransactions::offer(const Transaction& transaction) {
   added.recipients.assign(transaction.recipients.begin(), transaction.recipients.end());
   added.content = transaction.content;
   added.eight_bit = transaction.eight_bit;
+  added.chunk = capabilities_.chunking;
   added.begun = false;
   added.mail_refused = false;
-  added.go_ahead = false;
+  added.content_open = false;
   added.finished = false;
   added.next_send = mail_step;
   added.next_receive = mail_step;
@@ -82,9 +120,19 @@ bool ClientTransactions::may_send(std::size_t position) const {
     return true;  // can_offer() lets a second one in only where overlap is allowed
   }
   if (next.next_send == next.content_step()) {
-    return next.go_ahead;
+    return next.content_open || (next.chunk && may_send_content(next));
   }
   return !next.pointless() && (mode_ != Mode::lock_step || next.next_receive == next.next_send);
+}
+
+// Whether BDAT may be handed out. Where it is not streamed it waits for the verdict on every
+// recipient, as the content behind DATA does. On a connection from the cache it waits for MAIL's
+// reply: behind a chunk that was written nobody could say that nothing was tried.
+bool ClientTransactions::may_send_content(const Slot& slot) const {
+  if (slot.pointless()) {
+    return false;
+  }
+  return slot.next_receive == slot.next_send || (mode_ == Mode::streamed && !reused_);
 }
 
 bool ClientTransactions::fill(std::string& out, std::size_t max_bytes) {
@@ -112,7 +160,8 @@ bool ClientTransactions::fill(std::string& out, std::size_t max_bytes) {
 void ClientTransactions::begin(Slot& slot, bool overlapped) {
   slot.begun = true;
   slot.result.overlapped = overlapped;
-  if (reset_needed_) {
+  // Whether a refused chunk ended its transaction is read in two ways; RSET is read in one.
+  if (reset_needed_ || mode_ == Mode::streamed || (overlapped && slot.chunk)) {
     reset_needed_ = false;
     slot.next_send = rset_step;
     slot.next_receive = rset_step;
@@ -151,12 +200,8 @@ void ClientTransactions::append_mail(const Slot& slot, std::string& out) const {
   out += slot.sender;
   out += '>';
   if (capabilities_.size) {
-    char digits[20];
-    const auto [end, error] =
-        std::to_chars(std::begin(digits), std::end(digits), slot.content.size());
-    check(error == std::errc{}, "a size has at most 20 digits");
     out += " SIZE=";
-    out.append(digits, end);
+    append_number(out, slot.content.size());
   }
   if (slot.eight_bit) {
     out += " BODY=8BITMIME";
@@ -165,6 +210,9 @@ void ClientTransactions::append_mail(const Slot& slot, std::string& out) const {
 }
 
 void ClientTransactions::append_content(Slot& slot, std::string& out, std::size_t room) {
+  if (slot.chunk) {
+    return append_chunk(slot, out, room);
+  }
   if (slot.accepted == 0) {  // RFC 2920 section 3.1: 354 without a recipient gets a lone dot
     out += ".\r\n";
     ++slot.next_send;
@@ -175,6 +223,21 @@ void ClientTransactions::append_content(Slot& slot, std::string& out, std::size_
   slot.content_sent += piece.size();
   if (slot.content_sent == slot.content.size()) {
     slot.stuffer.finish(out);
+    ++slot.next_send;
+  }
+}
+
+void ClientTransactions::append_chunk(Slot& slot, std::string& out, std::size_t room) {
+  if (!slot.content_open) {
+    slot.content_open = true;
+    out += "BDAT ";
+    append_number(out, slot.content.size());
+    out += " LAST\r\n";
+  }
+  const std::string_view piece = slot.content.substr(slot.content_sent, room);
+  out += piece;
+  slot.content_sent += piece.size();
+  if (slot.content_sent == slot.content.size()) {
     ++slot.next_send;
   }
 }
@@ -249,7 +312,7 @@ Stage ClientTransactions::Slot::stage_of(Step step) const {
   if (step < data_step()) {
     return Stage::rcpt;
   }
-  return step == data_step() ? Stage::data : Stage::final_dot;
+  return step < content_step() ? Stage::data : Stage::final_dot;
 }
 
 Stage ClientTransactions::current_stage(const Slot& slot) const {
@@ -263,7 +326,7 @@ std::optional<Unanswered> ClientTransactions::oldest_unanswered() const {
     return std::nullopt;
   }
   const Slot& oldest = slot(receive_);
-  if (!oldest.begun || (oldest.next_receive == oldest.next_send && !oldest.go_ahead)) {
+  if (!oldest.begun || (oldest.next_receive == oldest.next_send && !oldest.content_open)) {
     return std::nullopt;
   }
   return Unanswered{current_stage(oldest), oldest.result.token, replies_, oldest.result.overlapped};

@@ -205,6 +205,25 @@ TEST(ContentReader, AnEmptyMessageIsADotAlone) {
   EXPECT_EQ(content, "");
 }
 
+TEST(SinkSession, ChunksAreTakenWhereOffered) {
+  Bench bench(1, 1);
+  const std::string stream =
+      "EHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<a@b>\r\nBDAT 3\r\nx\r\nBDAT 5 LAST\r\n.\r\ny\n"
+      "RSET\r\nMAIL FROM:<>\r\nBDAT 4 LAST\r\nQUITNOOP\r\n";
+  for (std::size_t piece = 1; piece <= stream.size(); ++piece) {
+    SinkSession sink({.chunking = true}, bench.arrivals, bench.arrivals.connected(IpAddress()));
+    std::string replies;
+    for (std::size_t at = 0; at < stream.size(); at += piece) {
+      EXPECT_TRUE(sink.feed(std::string_view(stream).substr(at, piece), now, replies));
+    }
+    EXPECT_EQ(replies,
+              "250-sink.test\r\n250-PIPELINING\r\n250-CHUNKING\r\n250-8BITMIME\r\n"
+              "250-SIZE 268435456\r\n250 ENHANCEDSTATUSCODES\r\n250 2.1.0 ok\r\n250 2.1.5 ok\r\n"
+              "250 2.0.0 ok\r\n250 2.0.0 ok\r\n250 2.0.0 ok\r\n250 2.1.0 ok\r\n"
+              "503 5.5.1 RCPT first\r\n250 sink.test\r\n");
+  }
+}
+
 TEST(SinkSession, CommandsOutOfOrderAreRefused) {
   Bench bench(1, 1);
   SinkSession sink({}, bench.arrivals, bench.arrivals.connected(IpAddress()));

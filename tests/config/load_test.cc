@@ -63,10 +63,14 @@ shard = 1
 runners = 7
 rate = "60/m"
 connection_cache_size = 5
+streaming_depth = 2
 
 [[queue_group]]
 name = "alpha"
 domains = "example.com"
+
+[delivery]
+streaming_depth = 16
 
 [connection_cache]
 size = 12
@@ -87,6 +91,9 @@ timeout = "1m"
   EXPECT_FALSE(alpha.shard.has_value());
   EXPECT_EQ(alpha.runners, 100U);
   EXPECT_EQ(alpha.connection_cache_size, 12U);
+  EXPECT_EQ(zeta.streaming_depth, 2U);
+  EXPECT_EQ(alpha.streaming_depth, 16U);
+  EXPECT_EQ(config.default_groups[0].streaming_depth, 16U);
 }
 
 TEST(Load, TheGroupDefaultSetsAllDefaultGroups) {

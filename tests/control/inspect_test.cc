@@ -335,6 +335,7 @@ TEST_F(InspectTest, ExplainTellsLimitsWithTheirUseAndOrigin) {
   EXPECT_EQ(limit(busy, "rate").value, 1);
   EXPECT_EQ(limit(busy, "rate").set_at, "ringpost.toml:11");
   EXPECT_EQ(limit(busy, "max_messages_per_connection").value, std::nullopt);
+  EXPECT_EQ(limit(busy, "streaming_depth").value, 8);
   EXPECT_EQ(limit(busy, "host_status").set_at, "ringpost.toml:5");
   EXPECT_FALSE(busy.binding);
   bulk().release(seat, now());

@@ -96,6 +96,14 @@ def two_hundred_and_fifty_to_data_is_no_yes(bench):
     wait_for_event(one.daemon, event="delivered", id=queued)
 
 
+def a_refusal_right_behind_354_decides(bench):
+    one = One(bench, {"data": says(b"354 go on\r\n550 5.7.1 not this one\r\n")})
+    event = one.outcome(submit(one.daemon, "reader@peer.test"))
+    check(event["event"] == "bounced" and event["status"] == "5.7.1", f"{event}")
+    one.host.heal()
+    wait_for_event(one.daemon, event="delivered", id=submit(one.daemon, "reader@peer.test"))
+
+
 def surplus_replies_end_the_connection(bench):
     """A reply nobody asked for would shift all that follow: the next letter's outcome would be wrong."""
     for stage, reply in (("mail", b"250 ok\r\n250 and more\r\n"), ("dot", b"250 ok\r\n250 more\r\n"),
@@ -214,6 +222,6 @@ def helo_where_ehlo_is_refused(bench):
 if __name__ == "__main__":
     ringpost.main(
         replies_that_are_no_smtp, replies_without_end, two_hundred_and_fifty_to_data_is_no_yes,
-        surplus_replies_end_the_connection, four_two_one_in_the_middle,
+        a_refusal_right_behind_354_decides, surplus_replies_end_the_connection, four_two_one_in_the_middle,
         too_many_recipients_are_sent_in_parts, a_greeting_that_refuses_is_no_bounce,
         refusals_bounce_for_good, eight_bit_content_for_a_seven_bit_peer, helo_where_ehlo_is_refused)

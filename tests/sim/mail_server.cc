@@ -39,6 +39,10 @@ struct MailServer::Session {
   bool greeted = false;  // with EHLO or HELO
   bool in_mail = false;
   bool in_content = false;
+  bool in_chunk = false;
+  std::size_t chunk = 0;
+  bool reset = true;  // since the last chunk: what is pipelined behind one must begin with RSET
+  unsigned ahead = 0;
   bool closing = false;  // after the replies are sent
   bool dropping = false;
   bool stalled = false;
@@ -63,7 +67,17 @@ struct MailServer::Session {
 
   void feed(std::string_view bytes) {
     pending += bytes;
+    ahead = 0;
     while (!closing && !dropping && !stalled) {
+      if (in_chunk) {
+        if (pending.size() < chunk) {
+          return;
+        }
+        const std::string taken = pending.substr(0, chunk);
+        pending.erase(0, chunk);
+        end_chunk(taken);
+        continue;
+      }
       const std::string_view end = in_content ? "\r\n.\r\n" : "\r\n";
       if (in_content && pending.starts_with(".\r\n")) {
         pending.erase(0, 3);
@@ -90,7 +104,7 @@ struct MailServer::Session {
       stalled = true;
       return;
     }
-    if (!server.personality.pipelining && !pending.empty()) {
+    if (!server.personality.pipelining && !pending.empty() && !line.starts_with("BDAT ")) {
       complain("more than one command at once: " + line);
     }
     const unsigned most_errors = server.personality.errors_per_connection;
@@ -108,6 +122,7 @@ struct MailServer::Session {
       say("503 5.5.1 EHLO first");
     } else if (line == "RSET") {
       in_mail = false;
+      reset = true;
       say("250 2.0.0 ok");
     } else if (line.starts_with("MAIL FROM:<")) {
       mail(line);
@@ -115,6 +130,8 @@ struct MailServer::Session {
       rcpt(line);
     } else if (line == "DATA") {
       data();
+    } else if (server.personality.chunking && line.starts_with("BDAT ")) {
+      bdat(line);
     } else {
       complain("unknown command: " + line);
       say("500 5.5.2 what");
@@ -125,6 +142,7 @@ struct MailServer::Session {
     greeted = true;
     std::string reply = "250-mx.example\r\n";
     reply += server.personality.pipelining ? "250-PIPELINING\r\n" : "";
+    reply += server.personality.chunking ? "250-CHUNKING\r\n" : "";
     reply += server.personality.eight_bit ? "250-8BITMIME\r\n" : "";
     say(reply + "250 ENHANCEDSTATUSCODES");
   }
@@ -149,6 +167,9 @@ struct MailServer::Session {
         messages >= personality.messages_per_connection) {
       say("421 4.7.0 enough for this connection");
       return;
+    }
+    if (!reset && next_overlaps) {
+      complain("a transaction was sent ahead without RSET");
     }
     overlapped = std::exchange(next_overlaps, false);
     sender = address_in(line);
@@ -195,8 +216,37 @@ struct MailServer::Session {
     }
   }
 
+  void bdat(const std::string& line) {
+    if (!line.ends_with(" LAST")) {
+      complain("more than one chunk: " + line);
+    }
+    chunk = std::stoul(line.substr(5));
+    in_chunk = true;
+    dropping = in_mail && !recipients.empty() && by_chance(server.personality.drops_before_dot);
+  }
+
+  // The strictest reading of RFC 3030: a refused chunk leaves the transaction open until RSET.
+  void end_chunk(const std::string& content) {
+    in_chunk = false;
+    reset = false;
+    if (ahead++ > 0) {
+      ++server.streamed_;
+    }
+    if (server.personality.most_streamed != 0 && ahead > server.personality.most_streamed) {
+      dropping = true;
+      return;
+    }
+    if (!in_mail || recipients.empty()) {
+      next_overlaps = pending.starts_with("MAIL") || pending.starts_with("RSET");
+      say(in_mail ? "554 5.5.1 RCPT first" : "503 5.5.1 MAIL first");
+      return;
+    }
+    end_content(content);
+    in_mail = !out.ends_with("250 2.0.0 taken\r\n");
+  }
+
   void end_content(const std::string& content) {
-    in_content = false;
+    const bool stuffed = std::exchange(in_content, false);
     in_mail = false;
     next_overlaps = pending.starts_with("MAIL") || pending.starts_with("RSET");
     server.overlapped_ += next_overlaps ? 1 : 0;
@@ -208,9 +258,9 @@ struct MailServer::Session {
     ++messages;
     dropping = by_chance(server.personality.drops_after_dot);
     for (const std::string& recipient : recipients) {
-      server.taken.push_back({sender, recipient, without_dot_stuffing(content), number,
-                              static_cast<unsigned>(recipients.size()), !dropping, next_overlaps,
-                              overlapped, server.world_.clock().now()});
+      server.taken.push_back({sender, recipient, stuffed ? without_dot_stuffing(content) : content,
+                              number, static_cast<unsigned>(recipients.size()), !dropping,
+                              next_overlaps, overlapped, server.world_.clock().now()});
     }
     if (server.personality.discards_after_dot) {
       pending.erase(0, pending.rfind('\n') + 1);  // whole lines: nothing makes garbage of the rest

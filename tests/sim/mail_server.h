@@ -19,7 +19,8 @@ namespace ringpost::sim {
 struct Personality {
   bool pipelining = true;
   bool eight_bit = true;
-  bool greets = true;                    // else it accepts connections and never speaks
+  bool greets = true;  // else it accepts connections and never speaks
+  bool chunking = false;
   unsigned messages_per_connection = 0;  // then 421 to the next MAIL; 0 = any number
   unsigned errors_per_connection = 0;    // replies 4yz and 5yz, then 421; 0 = any number
   unsigned most_connections = 0;         // more are greeted with 421; 0 = any number
@@ -27,6 +28,7 @@ struct Personality {
   Duration reply_delay{};
   Duration idle_timeout = 5min;     // then it closes without a word
   bool discards_after_dot = false;  // drops what was sent ahead of its reply to the dot
+  unsigned most_streamed = 0;       // closes when more content is sent ahead; 0 = any number
   double drops_after_dot = 0;       // chance: takes the message, closes without a reply
   double drops_before_dot = 0;      // chance: closes while it receives a message
   double stalls = 0;                // chance, at a command: never speaks again
@@ -63,6 +65,8 @@ class MailServer {
   [[nodiscard]] unsigned most_connections_seen() const { return most_seen_; }
   [[nodiscard]] std::uint64_t connections_total() const { return connections_total_; }
   [[nodiscard]] std::uint64_t overlapped_flights() const { return overlapped_; }
+  // Chunks that came while the reply to one before was still to be given.
+  [[nodiscard]] std::uint64_t streamed_chunks() const { return streamed_; }
   [[nodiscard]] std::uint64_t commands_total() const { return commands_; }
   // Of a sender, who names its message in our tests.
   [[nodiscard]] std::size_t copies_of(std::string_view sender, std::string_view recipient) const;
@@ -83,6 +87,7 @@ class MailServer {
   unsigned most_seen_ = 0;
   std::uint64_t connections_total_ = 0;
   std::uint64_t overlapped_ = 0;
+  std::uint64_t streamed_ = 0;
   std::uint64_t commands_ = 0;
 };
 

@@ -22,10 +22,17 @@ inline Capabilities full_capabilities() {
   return offered;
 }
 
+inline Capabilities with_chunking() {
+  Capabilities offered = full_capabilities();
+  offered.chunking = true;
+  return offered;
+}
+
 class ClientDriver {
  public:
-  explicit ClientDriver(Mode mode, const Capabilities& offered = full_capabilities())
-      : machine(offered, mode) {}
+  explicit ClientDriver(Mode mode, const Capabilities& offered = full_capabilities(),
+                        std::size_t depth = 1)
+      : machine(offered, mode, depth) {}
 
   // Transaction `token`: from sN to rN.0, rN.1, …
   void offer(std::uint64_t token, std::size_t recipients = 1, std::string content = "x\r\n") {

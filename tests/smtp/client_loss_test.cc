@@ -25,9 +25,10 @@ struct Ended {
   bool complete = false;  // ran to its end before either cut
 };
 
-// Three overlapped transactions; the connection ends after `writes` bytes written or `reads` read.
-Ended run_until(std::size_t writes, std::size_t reads, Mode mode, bool reuse) {
-  ClientDriver client(mode);
+// Three transactions; the connection ends after `writes` bytes written or `reads` read.
+Ended run_until(std::size_t writes, std::size_t reads, Mode mode, bool reuse,
+                const Capabilities& offered = full_capabilities()) {
+  ClientDriver client(mode, offered, 3);
   FakeServer server(answer);
   ReplyParser parser;
   Ended ended;
@@ -108,6 +109,24 @@ TEST(ClientLoss, AtEveryByteRead) {
     for (std::size_t cut = 0; cut < whole.read; ++cut) {
       SCOPED_TRACE(testing::Message() << "after " << cut << " bytes of replies");
       check_honest(run_until(100000, cut, mode, false));
+    }
+  }
+}
+
+TEST(ClientLoss, AtEveryByteOfAStream) {
+  for (const Mode mode : {Mode::pipelined, Mode::overlapped, Mode::streamed}) {
+    for (const bool reuse : {false, true}) {
+      const Ended whole = run_until(100000, 100000, mode, reuse, with_chunking());
+      ASSERT_TRUE(whole.complete);
+      EXPECT_EQ(whole.verdicts[2], "delivered@final dot 250 ok, refused@RCPT 550 no");
+      for (std::size_t cut = 0; cut < whole.written.size(); ++cut) {
+        SCOPED_TRACE(testing::Message() << "after " << whole.written.substr(0, cut));
+        check_honest(run_until(cut, 100000, mode, reuse, with_chunking()));
+      }
+      for (std::size_t cut = 0; cut < whole.read; ++cut) {
+        SCOPED_TRACE(testing::Message() << "after " << cut << " bytes of replies");
+        check_honest(run_until(100000, cut, mode, reuse, with_chunking()));
+      }
     }
   }
 }

@@ -15,9 +15,10 @@ namespace {
 
 class Model {
  public:
-  Model(std::uint64_t seed, Mode mode, bool closes)
+  Model(std::uint64_t seed, Mode mode, bool closes, const Capabilities& offered)
       : random_(Random::seed_from(seed)),
-        client_(mode),
+        chunking_(offered.chunking),
+        client_(mode, offered, 2 + seed % 7),
         server_([this](Stage stage, std::string_view subject) { return decide(stage, subject); }),
         closes_(closes) {
     server_.data_without_rcpt = random_.below(2) == 0;
@@ -33,6 +34,8 @@ class Model {
       read_some();
       if (client_.machine.mode() == Mode::pipelined && random_.below(20) == 0) {
         client_.machine.allow_overlap();
+      } else if (client_.machine.mode() == Mode::overlapped && random_.below(20) == 0) {
+        client_.machine.allow_streaming(2 + random_.below(5));
       }
       if (next_ > transactions && client_.machine.idle()) {
         break;
@@ -48,7 +51,7 @@ class Model {
     for (std::uint64_t lines = random_.below(20); lines > 0; --lines) {
       content += std::string(random_.below(3), '.') + std::to_string(next_) + "\r\n";
     }
-    contents_["s" + std::to_string(next_)] = stuffed(content);
+    contents_["s" + std::to_string(next_)] = chunking_ ? content : stuffed(content);
     client_.offer(next_, 1 + random_.below(5), content);
     ++next_;
   }
@@ -155,10 +158,10 @@ class Model {
     const std::string rcpt = said(Stage::rcpt, recipient);
     const std::string data = said(Stage::data, sender);
     const std::string dot = said(Stage::final_dot, sender);
-    const std::string& decided = !mail.starts_with('2')   ? mail
-                                 : !rcpt.starts_with('2') ? rcpt
-                                 : !data.starts_with('3') ? data
-                                                          : dot;
+    const std::string& decided = !mail.starts_with('2')                 ? mail
+                                 : !rcpt.starts_with('2')               ? rcpt
+                                 : !chunking_ && !data.starts_with('3') ? data
+                                                                        : dot;
     EXPECT_EQ(result.reply(verdict)->code, std::stoi(decided));
     const bool refused = verdict.verdict == Verdict::refused;
     const bool too_many = verdict.verdict == Verdict::too_many;
@@ -170,6 +173,7 @@ class Model {
   }
 
   Random random_;
+  bool chunking_;
   ClientDriver client_;
   FakeServer server_;
   ReplyParser parser_;
@@ -184,10 +188,10 @@ class Model {
   int steps_ = 0;
 };
 
-void run_seeds(Mode mode, bool closes) {
+void run_seeds(Mode mode, bool closes, const Capabilities& offered = full_capabilities()) {
   for (std::uint64_t seed = 1; seed <= 300 && !testing::Test::HasFailure(); ++seed) {
     SCOPED_TRACE(testing::Message() << "seed " << seed);
-    Model model(seed, mode, closes);
+    Model model(seed, mode, closes, offered);
     model.run(1 + seed % 30);
   }
 }
@@ -205,6 +209,15 @@ TEST(ClientModel, ServiceClosing) {
   run_seeds(Mode::lock_step, true);
   run_seeds(Mode::pipelined, true);
   run_seeds(Mode::overlapped, true);
+  run_seeds(Mode::streamed, true, with_chunking());
+}
+TEST(ClientModel, ChunksInEveryMode) {
+  run_seeds(Mode::pipelined, false, with_chunking());
+  run_seeds(Mode::overlapped, false, with_chunking());
+  run_seeds(Mode::streamed, false, with_chunking());
+  Capabilities lock_step;
+  lock_step.chunking = true;
+  run_seeds(Mode::streamed, false, lock_step);
 }
 
 }  // namespace

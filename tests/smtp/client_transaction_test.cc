@@ -257,7 +257,7 @@ TEST(ClientTransaction, MisbehaviourClosesTheConnection) {
       {"250 m\r\n550 r\r\n250 d\r\n", "refused@RCPT 550 r"},
       {"550 m\r\n250 r\r\n", "refused@MAIL 550 m"},
       {"250 m\r\n250 r\r\n354 d\r\n250 s\r\n", "failed@content 250 s"},
-      {"250 m\r\n250 r\r\n354 d\r\n550 s\r\n", "failed@content 550 s"},
+      {"250 m\r\n250 r\r\n354 d\r\n550 s\r\n", "refused@content 550 s"},
       {"250 m\r\n250 r\r\n354 d\r\n354 s\r\n", "failed@content 354 s"},
   };
   for (const Row& row : rows) {

@@ -3,6 +3,7 @@
 // never does it notes in `complaint`.
 #pragma once
 
+#include <cstddef>
 #include <functional>
 #include <map>
 #include <string>
@@ -25,6 +26,16 @@ class FakeServer {
     pending_ += bytes;
     std::string out;
     while (!closed) {
+      if (in_chunk_) {
+        if (pending_.size() < chunk_) {
+          break;
+        }
+        const std::string taken = pending_.substr(0, chunk_);
+        pending_.erase(0, chunk_);
+        in_chunk_ = false;
+        end_chunk(taken, out);
+        continue;
+      }
       const std::string_view end = in_content_ ? "\r\n.\r\n" : "\r\n";
       // A terminator may follow DATA's own line end at once.
       if (in_content_ && pending_.starts_with(".\r\n")) {
@@ -50,7 +61,7 @@ class FakeServer {
   struct Accepted {
     std::string sender;
     std::string recipient;
-    std::string content;  // still dot-stuffed
+    std::string content;  // still dot-stuffed, unless it came in a chunk
   };
 
   std::vector<Accepted> accepted;
@@ -75,6 +86,9 @@ class FakeServer {
       rcpt(line.substr(9, line.find('>') - 9), out);
     } else if (line == "DATA") {
       data(out);
+    } else if (line.starts_with("BDAT ") && line.ends_with(" LAST")) {
+      chunk_ = std::stoul(std::string(line.substr(5)));
+      in_chunk_ = true;
     } else {
       complaint += "unknown command: " + std::string(line) + "\n";
       say("500 what", out);
@@ -116,6 +130,24 @@ class FakeServer {
     say(reply, out);
   }
 
+  // The strictest reading of RFC 3030: a chunk that is refused leaves the transaction open until
+  // RSET, and whatever comes before that is out of place.
+  void end_chunk(const std::string& content, std::string& out) {
+    if (!in_mail_ || recipients_.empty()) {
+      say(in_mail_ ? "554 RCPT first" : "503 MAIL first", out);
+      return;
+    }
+    const std::string reply = policy_(Stage::final_dot, sender_);
+    if (reply.starts_with('2')) {
+      for (const std::string& recipient : recipients_) {
+        accepted.push_back({sender_, recipient, content});
+      }
+      in_mail_ = false;
+      recipients_.clear();
+    }
+    say(reply, out);
+  }
+
   void end_content(const std::string& content, std::string& out) {
     in_content_ = false;
     if (recipients_.empty()) {
@@ -141,6 +173,8 @@ class FakeServer {
   std::string pending_;
   bool in_mail_ = false;
   bool in_content_ = false;
+  bool in_chunk_ = false;
+  std::size_t chunk_ = 0;
   std::string sender_;
   std::vector<std::string> recipients_;
 };

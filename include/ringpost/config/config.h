@@ -72,6 +72,7 @@ struct Delivery {
   std::uint16_t port = 25;
   std::optional<Host> smarthost;
   std::vector<Network> prohibited_networks;
+  std::uint32_t streaming_depth = 8;  // transactions at the same time; 1 = none is streamed
 
   bool operator==(const Delivery&) const = default;
 };
@@ -140,6 +141,7 @@ struct QueueGroup {
   double rate_per_second = 0;               // messages to one destination; 0 = no limit
   std::uint32_t connection_cache_size = 0;  // once loaded: connection_cache.size if not set
   Duration connection_cache_timeout = 0s;   // likewise
+  std::uint32_t streaming_depth = 0;        // once loaded: delivery.streaming_depth if not set
 
   bool operator==(const QueueGroup&) const = default;
 };

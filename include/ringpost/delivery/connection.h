@@ -52,8 +52,9 @@ class Connection : public ListHook<SameKeyTag>, public ListHook<IdleTag>, public
   // Waits for the greeting and says EHLO, HELO if EHLO is not understood. Nothing, or the trouble.
   ring::Task<std::optional<Trouble>> greet(std::string hostname, config::Timeouts timeouts);
 
-  // Begins the transactions, in lock-step or with overlap as the host bears it.
-  void start_transactions(smtp::Mode mode);
+  // Begins the transactions, or goes on with them, in lock-step or with as many at the same time as
+  // the host bears.
+  void start_transactions(smtp::Mode mode, std::size_t depth);
   [[nodiscard]] smtp::ClientTransactions& transactions() { return *transactions_; }
   [[nodiscard]] smtp::ReplyParser& parser() { return parser_; }
 

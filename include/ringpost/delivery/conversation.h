@@ -55,11 +55,13 @@ class Conversation {
     std::string loaded;  // the content, where it had to be read from disk
     Instant started;
     std::uint64_t number = 0;  // on this connection
+    std::size_t size = 0;      // of the content
   };
 
   ring::Task<void> offer_work();
   [[nodiscard]] bool may_offer() const;
   [[nodiscard]] bool used_up() const;
+  [[nodiscard]] HostRecord& host() const;
   ring::Task<bool> load_content(UnderWay& under_way);
   bool refuse_for_obstacle(UnderWay& under_way);
   void offer(UnderWay under_way);
@@ -76,6 +78,7 @@ class Conversation {
   [[nodiscard]] Ledger::Fate fate_of(const smtp::TransactionResult& result,
                                      const smtp::RecipientVerdict& verdict) const;
   void learn(const smtp::TransactionResult& result);
+  void allow(smtp::Mode mode);
   void lose(std::string text);
 
   Room room_;
@@ -84,6 +87,7 @@ class Conversation {
   Connection& connection_;
   std::string address_;  // of the peer, for events
   std::deque<UnderWay> under_way_;
+  std::size_t bytes_under_way_ = 0;
   smtp::TransactionResult result_;
   std::optional<smtp::Unanswered> awaited_;
   Instant awaited_since_;

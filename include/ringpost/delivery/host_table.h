@@ -10,6 +10,7 @@
 
 #include "ringpost/base/ip_address.h"
 #include "ringpost/queue/host_status.h"
+#include "ringpost/smtp/client_transaction.h"
 
 namespace ringpost::delivery {
 
@@ -18,8 +19,20 @@ struct HostRecord {
   queue::HostStatus status;
   bool overlap_proven = false;   // one clean transaction was seen: overlap may start
   bool overlap_refused = false;  // did not answer an overlapped MAIL in time: never again
+  // One clean transaction that overlapped another was seen: streaming may start. A server that
+  // discards what is sent ahead shows it there, where nothing is in doubt yet.
+  bool streaming_proven = false;
+  // It misbehaved while several were on their way: until then overlap at most.
+  Instant streaming_refused_until{};
   // The server ended a connection after so many messages; 0 = not learnt.
   std::uint32_t messages_per_connection = 0;
+
+  // How transactions may follow each other there.
+  [[nodiscard]] smtp::Mode mode(Instant now) const;
+  // A message was accepted, and its MAIL had left before or after the one ahead was answered.
+  void learn_clean(bool overlapped);
+  // It did not answer in time what was sent ahead, or ended the connection instead.
+  void learn_trouble(smtp::Mode mode, Instant now);
 };
 
 class HostTable {

@@ -31,7 +31,8 @@ struct GroupSettings {
   std::uint32_t max_connections_per_destination = 10;
   std::uint32_t max_messages_per_connection = 100;  // 0 = no limit
   std::uint32_t max_recipients_per_transaction = 100;
-  double messages_per_second = 0;  // per destination; 0 = no limit
+  std::uint32_t streaming_depth = 8;  // transactions at the same time on a connection
+  double messages_per_second = 0;     // per destination; 0 = no limit
   DeliveryMode delivery = DeliveryMode::queue;
   RetrySettings retry;
   HostStatusSettings host_status;

@@ -1,7 +1,8 @@
 // The transactions on ONE connection: which bytes may leave now, and what the replies mean. Driven
 // by the connection in the delivery room once greeting, EHLO and TLS are done; QUIT is said by the
 // connection too. A send cursor and a receive cursor move independently over the transactions under
-// way, so any number may be in flight; DATA needs two (one's final dot with the next one's MAIL).
+// way, so any number may be in flight: two with DATA (one's final dot with the next one's MAIL), as
+// many as are asked for with BDAT (RFC 3030), which is used wherever it is offered.
 // Pure: no socket, no clock. After must_close() nothing more may be sent, not even QUIT.
 //
 //   if (machine.can_offer()) machine.offer(next);
@@ -28,6 +29,7 @@ enum class Mode : std::uint8_t {
   lock_step,   // every command waits for the reply before it
   pipelined,   // MAIL + RCPT… + DATA leave together (RFC 2920)
   overlapped,  // and do so together with the final dot of the transaction before
+  streamed,    // RSET + MAIL + RCPT… + BDAT LAST of several leave without waiting (RFC 3030)
 };
 
 // The stage whose deadline runs. It starts anew when `replies` changed, or, while the stage is
@@ -43,18 +45,24 @@ struct Unanswered {
 
 class ClientTransactions {
  public:
-  // Without PIPELINING the mode is lock_step, whatever is asked for.
-  ClientTransactions(const Capabilities& capabilities, Mode mode);
+  // Without PIPELINING the mode is lock_step, without CHUNKING at most overlapped, whatever is
+  // asked for. `depth`: how many are streamed at the same time; with 1 the mode is at most
+  // overlapped.
+  ClientTransactions(const Capabilities& capabilities, Mode mode, std::size_t depth = 1);
 
   [[nodiscard]] Mode mode() const { return mode_; }
+  // Changes both while the connection is idle.
+  void use(Mode mode, std::size_t depth);
   // From now on the next transaction may leave with the final dot; without PIPELINING nothing.
   void allow_overlap();
+  // From now on so many transactions may be under way; without PIPELINING and CHUNKING nothing.
+  void allow_streaming(std::size_t depth);
   // The connection comes from the cache. If it ends before the next reply to MAIL, nothing was
   // tried: it was stale.
   void begin_reuse() { reused_ = true; }
 
-  // Room for one more transaction: two at a time when overlapped, else one. A result that was not
-  // taken counts.
+  // Room for one more transaction: `depth` when streamed, two when overlapped, else one. A result
+  // that was not taken counts.
   [[nodiscard]] bool can_offer() const;
   void offer(const Transaction& transaction);
 
@@ -83,7 +91,8 @@ class ClientTransactions {
   [[nodiscard]] const std::string& close_reason() const { return close_reason_; }
 
  private:
-  // A transaction's steps, numbered: RSET (only where needed), MAIL, each RCPT, DATA, content.
+  // A transaction's steps, numbered: RSET (only where needed), MAIL, each RCPT, DATA (unless the
+  // content is a chunk), content.
   using Step = std::uint32_t;
   static constexpr Step rset_step = 0;
   static constexpr Step mail_step = 1;
@@ -94,10 +103,11 @@ class ClientTransactions {
     std::vector<std::string_view> recipients;
     std::string_view content;
     bool eight_bit = false;
+    bool chunk = false;  // the content goes by BDAT
 
     bool begun = false;         // its first command was handed out
     bool mail_refused = false;  // which decided all recipients
-    bool go_ahead = false;      // 354
+    bool content_open = false;  // 354, or BDAT was handed out: the content must be completed
     bool finished = false;      // its result is complete
     Step next_send = mail_step;
     Step next_receive = mail_step;
@@ -111,7 +121,7 @@ class ClientTransactions {
     [[nodiscard]] Step data_step() const {
       return first_rcpt_step + static_cast<Step>(recipients.size());
     }
-    [[nodiscard]] Step content_step() const { return data_step() + 1; }
+    [[nodiscard]] Step content_step() const { return data_step() + (chunk ? 0 : 1); }
     [[nodiscard]] Stage stage_of(Step step) const;
     // No recipient can be accepted any more: nothing that is not yet sent need be.
     [[nodiscard]] bool pointless() const {
@@ -125,13 +135,16 @@ class ClientTransactions {
   [[nodiscard]] const Slot& slot(std::size_t position) const {
     return slots_[(front_ + position) % slots_.size()];
   }
-  [[nodiscard]] std::size_t window() const { return mode_ == Mode::overlapped ? 2 : 1; }
+  [[nodiscard]] std::size_t window() const;
+  void set_mode(Mode mode, std::size_t depth);
 
   [[nodiscard]] bool may_send(std::size_t position) const;
+  [[nodiscard]] bool may_send_content(const Slot& slot) const;
   void begin(Slot& slot, bool overlapped);
   void send_step(Slot& slot, std::string& out, std::size_t room);
   void append_mail(const Slot& slot, std::string& out) const;
   void append_content(Slot& slot, std::string& out, std::size_t room);
+  void append_chunk(Slot& slot, std::string& out, std::size_t room);
 
   bool on_mail(Slot& slot, const Reply& reply);
   bool on_rcpt(Slot& slot, std::size_t recipient, const Reply& reply);
@@ -148,7 +161,8 @@ class ClientTransactions {
   [[nodiscard]] Stage current_stage(const Slot& slot) const;
 
   Capabilities capabilities_;
-  Mode mode_;
+  Mode mode_ = Mode::lock_step;
+  std::size_t depth_ = 1;
   std::vector<Slot> slots_;  // a ring: [front_, front_ + count_)
   std::size_t front_ = 0;
   std::size_t count_ = 0;

@@ -51,7 +51,8 @@ struct TransactionResult {
   // MAIL got a reply. False on the first transaction after reuse = the cached connection was stale.
   bool mail_answered = false;
   // MAIL left before the transaction ahead of it was answered. With mail_answered false the server
-  // may not bear overlap: use Mode::pipelined for that host.
+  // may not bear overlap: use Mode::pipelined for that host, or Mode::overlapped if it was
+  // streamed.
   bool overlapped = false;
   // The terminator was answered 2yz: the "clean transaction" after which overlap may start.
   bool content_accepted = false;
