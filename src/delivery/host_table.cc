@@ -12,13 +12,16 @@ smtp::Mode HostRecord::mode(Instant now) const {
   if (overlap_refused || !overlap_proven) {
     return smtp::Mode::pipelined;
   }
-  const bool streams = streaming_proven && now >= streaming_refused_until;
+  const bool streams =
+      overlaps_borne >= overlaps_before_streaming && now >= streaming_refused_until;
   return streams ? smtp::Mode::streamed : smtp::Mode::overlapped;
 }
 
 void HostRecord::learn_clean(bool overlapped) {
   overlap_proven = true;
-  streaming_proven = streaming_proven || overlapped;
+  if (overlapped && overlaps_borne < overlaps_before_streaming) {
+    ++overlaps_borne;
+  }
 }
 
 void HostRecord::learn_trouble(smtp::Mode mode, Instant now) {

@@ -19,13 +19,15 @@ struct HostRecord {
   queue::HostStatus status;
   bool overlap_proven = false;   // one clean transaction was seen: overlap may start
   bool overlap_refused = false;  // did not answer an overlapped MAIL in time: never again
-  // One clean transaction that overlapped another was seen: streaming may start. A server that
-  // discards what is sent ahead shows it there, where nothing is in doubt yet.
-  bool streaming_proven = false;
+  // Clean transactions that overlapped another, up to what streaming takes. A server that discards
+  // what is sent ahead shows it there, unless chance parts the bytes, and nothing is in doubt yet.
+  std::uint8_t overlaps_borne = 0;
   // It misbehaved while several were on their way: until then overlap at most.
   Instant streaming_refused_until{};
   // The server ended a connection after so many messages; 0 = not learnt.
   std::uint32_t messages_per_connection = 0;
+
+  static constexpr std::uint8_t overlaps_before_streaming = 3;
 
   // How transactions may follow each other there.
   [[nodiscard]] smtp::Mode mode(Instant now) const;
