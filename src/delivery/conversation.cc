@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "ringpost/base/log.h"
@@ -176,7 +177,14 @@ void Conversation::offer(UnderWay under_way) {
   ++offered_;
   UnderWay& offered = under_way_.emplace_back(std::move(under_way));
   const queue::QueuedMessage& message = offered.entry->message();
+  // RFC 9422: what is beyond RCPTMAX goes in another transaction, no attempt counted. Of domains a
+  // transaction has one, which any RCPTDOMAINMAX allows.
+  const std::uint64_t most =
+      connection_.capabilities().rcpt_max.value_or(std::numeric_limits<std::uint64_t>::max());
   for (const queue::QueuedRecipient& recipient : offered.entry->recipients()) {
+    if (offered.recipients.size() >= most) {
+      break;
+    }
     offered.recipients.push_back(message.address_of(recipient));
   }
   smtp::Transaction transaction;
@@ -373,6 +381,7 @@ void Conversation::settle_results() {
       refused |= verdict.verdict == smtp::Verdict::refused &&
                  fates.back().kind != Ledger::Fate::Kind::again;
     }
+    fates.resize(done.entry->count());  // those that were not offered: again
     connection_.refused_total += refused ? 1 : 0;
     Attempt attempt(seat_.lane->destination().name(), done.started);
     attempt.connection = connection_.id();

@@ -199,6 +199,28 @@ TEST_P(Streaming, ACachedConnectionThatHasDiedLeavesNoDoubt) {
   EXPECT_EQ(sum(world, &Told::in_doubt), 0);
 }
 
+TEST_P(Streaming, LimitsThatAreAnnouncedAreKept) {
+  for (const bool chunking : {false, true}) {
+    MailWorld world(GetParam());
+    MailServer& site =
+        world.add_site("one.example", {.chunking = chunking, .mail_max = 6, .rcpt_max = 7});
+    ASSERT_TRUE(world.relay.start_and_wait());
+    for (int number = 0; number < 12; ++number) {
+      std::vector<std::string> recipients;
+      for (int reader = 0; reader < 3 * number; ++reader) {
+        recipients.push_back("reader" + std::to_string(reader) + "@one.example");
+      }
+      recipients.push_back("last@one.example");
+      world.write(recipients);
+    }
+    ASSERT_TRUE(world.inject(2));
+    ASSERT_TRUE(world.settle(5min));
+    expect_right(world);
+    EXPECT_EQ(site.taken.size(), 12U + 3U * 66U);
+    EXPECT_EQ(sum(world, &Told::deferred), 0);
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Seeds, Streaming, ::testing::Range<std::uint64_t>(0, 4));
 
 }  // namespace

@@ -43,6 +43,8 @@ struct MailServer::Session {
   std::size_t chunk = 0;
   bool reset = true;  // since the last chunk: what is pipelined behind one must begin with RSET
   unsigned ahead = 0;
+  unsigned mails = 0;
+  unsigned recipients_asked = 0;
   bool closing = false;  // after the replies are sent
   bool dropping = false;
   bool stalled = false;
@@ -142,6 +144,10 @@ struct MailServer::Session {
     greeted = true;
     std::string reply = "250-mx.example\r\n";
     reply += server.personality.pipelining ? "250-PIPELINING\r\n" : "";
+    if (server.personality.mail_max != 0) {
+      reply += fmt::format("250-LIMITS MAILMAX={} RCPTMAX={} RCPTDOMAINMAX=1\r\n",
+                           server.personality.mail_max, server.personality.rcpt_max);
+    }
     reply += server.personality.chunking ? "250-CHUNKING\r\n" : "";
     reply += server.personality.eight_bit ? "250-8BITMIME\r\n" : "";
     say(reply + "250 ENHANCEDSTATUSCODES");
@@ -173,6 +179,10 @@ struct MailServer::Session {
     }
     overlapped = std::exchange(next_overlaps, false);
     sender = address_in(line);
+    recipients_asked = 0;
+    if (server.personality.mail_max != 0 && ++mails > server.personality.mail_max) {
+      complain("more than MAILMAX");
+    }
     recipients.clear();
     in_mail = !by_policy("MAIL", sender, reply) || reply.starts_with('2');
     say(reply.empty() ? "250 2.1.0 ok" : reply);
@@ -180,6 +190,9 @@ struct MailServer::Session {
 
   void rcpt(const std::string& line) {
     const std::string recipient(address_in(line));
+    if (server.personality.rcpt_max != 0 && ++recipients_asked > server.personality.rcpt_max) {
+      complain("more than RCPTMAX");
+    }
     std::string reply;
     if (!in_mail) {
       say("503 5.5.1 MAIL first");

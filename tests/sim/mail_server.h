@@ -21,6 +21,8 @@ struct Personality {
   bool eight_bit = true;
   bool greets = true;  // else it accepts connections and never speaks
   bool chunking = false;
+  unsigned mail_max = 0;  // RFC 9422, announced and enforced by complaint; 0 = not announced
+  unsigned rcpt_max = 0;
   unsigned messages_per_connection = 0;  // then 421 to the next MAIL; 0 = any number
   unsigned errors_per_connection = 0;    // replies 4yz and 5yz, then 421; 0 = any number
   unsigned most_connections = 0;         // more are greeted with 421; 0 = any number
