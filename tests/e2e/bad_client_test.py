@@ -151,6 +151,29 @@ def too_large_content_is_refused_and_the_session_goes_on(bench):
     setting.check_neighbour()
 
 
+def five_thousand_recipients_go_in_transactions_of_a_hundred(bench):
+    setting = Setting(bench, "listener.max_recipients=5000")
+    names = [f"reader{number}@fine.test" for number in range(5003)]
+    with RawClient(setting.daemon.port) as client:
+        client.greet()
+        check(client.say("MAIL FROM:<news@sender.test>").startswith("250"), "MAIL")
+        taken = []
+        for begin in range(0, len(names), 500):
+            chosen = names[begin:begin + 500]
+            client.send("".join(f"RCPT TO:<{name}>\r\n" for name in chosen))
+            taken += [client.reply()[:9] for _ in chosen]
+        check(set(taken[:5000]) == {"250 2.1.5"}, "a recipient was refused")
+        check(taken[5000:] == ["452 4.5.3"] * 3, f"beyond the limit: {taken[5000:]}")
+        check(client.say("DATA").startswith("354"), "DATA")
+        queued_id(client.content(BODY))
+    wait_for("all letters", lambda: sum(
+        len(letter.recipients) for letter in setting.mx.letters) >= 5000, 30)
+    check(max(len(letter.recipients) for letter in setting.mx.letters) <= 100, "too many at once")
+    got = sorted(name for letter in setting.mx.letters for name in letter.recipients)
+    check(got == sorted(names[:5000]), "not everybody exactly once")
+    setting.check_neighbour()
+
+
 def commands_that_are_no_commands(bench):
     setting = Setting(bench)
     bad = {
@@ -325,7 +348,8 @@ if __name__ == "__main__":
     ringpost.main(
         only_crlf_dot_crlf_ends_the_content, chunks_smuggle_nothing,
         clients_that_vanish_inside_a_chunk_leave_nothing, content_bytes_that_are_not_text_are_refused,
-        too_large_content_is_refused_and_the_session_goes_on, commands_that_are_no_commands,
+        too_large_content_is_refused_and_the_session_goes_on,
+        five_thousand_recipients_go_in_transactions_of_a_hundred, commands_that_are_no_commands,
         endless_nonsense_is_cut_off, one_line_without_end_takes_no_memory,
         relaying_is_refused_from_outside, too_many_connections_get_421,
         clients_that_stall_are_sent_away, clients_that_drip_are_sent_away,
