@@ -17,8 +17,6 @@ using What = ChangeCommand::What;
 // What is looked at before everybody else gets a turn: well below a millisecond.
 constexpr std::size_t portion = 2000;
 constexpr Duration pause = 1ms;
-// A part's number has eight bits for how often it was handed over.
-constexpr std::uint32_t most_hops = 255;
 
 bool fits(const queue::QueuedMessage& message, const Selector& selector) {
   const std::string_view sender = selector.sender == "<>" ? std::string_view() : selector.sender;
@@ -82,9 +80,9 @@ void Operator::use_holds() {
 }
 
 std::vector<queue::MessageKey> Operator::parts_of(mail::MessageId id) const {
-  std::vector<queue::MessageKey> keys{{id, 0}};
-  for (std::uint32_t hop = 1; hop <= most_hops; ++hop) {
-    keys.push_back({id, delivery::part_number(hop, shard_)});
+  std::vector<queue::MessageKey> keys;
+  for (const queue::QueuedMessage* const part : room_.messages.parts_of(id)) {
+    keys.push_back({id, part->part()});
   }
   return keys;
 }

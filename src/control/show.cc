@@ -15,8 +15,6 @@
 namespace ringpost::control {
 namespace {
 
-// A part's number has eight bits for how often it was handed over.
-constexpr std::uint32_t most_hops = 255;
 constexpr std::string_view moved = "moved";
 
 struct Waiting {
@@ -129,14 +127,8 @@ Refusal no_message(std::string_view id) {
 Answer show(const ShardView& view, const ShowCommand& command) {
   const mail::MessageId id = mail::parse_message_id(command.id);
   std::vector<MessageView> parts;
-  if (const queue::QueuedMessage* const whole = view.messages.find(id)) {
-    parts.push_back(view_of(view, *whole));
-  }
-  for (std::uint32_t hop = 1; hop <= most_hops; ++hop) {
-    const std::uint16_t part = delivery::part_number(hop, view.shard);
-    if (const queue::QueuedMessage* const taken = view.messages.find(id, part)) {
-      parts.push_back(view_of(view, *taken));
-    }
+  for (const queue::QueuedMessage* const part : view.messages.parts_of(id)) {
+    parts.push_back(view_of(view, *part));
   }
   if (parts.empty()) {
     return no_message(command.id);

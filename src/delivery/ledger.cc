@@ -237,7 +237,11 @@ void Ledger::settle(queue::QueueGroup& group, queue::Entry& entry, std::vector<F
 
 ring::Task<void> Ledger::room() {
   while (!has_room() && !closing_) {
-    co_await room_.wait();
+    if (events_.full()) {
+      co_await events_.room();
+    } else {
+      co_await room_.wait();
+    }
   }
 }
 
@@ -268,22 +272,38 @@ ring::Task<void> Ledger::run() {
   }
 }
 
+void Ledger::append(Line& line) {
+  if (!line.deferral.recipients.empty()) {
+    line.deferral_ticket = spool_.append(line.deferral, line.location);
+  }
+  if (!line.outcome.recipients.empty()) {
+    line.outcome_ticket = spool_.append(line.outcome, line.location);
+  }
+}
+
+// The lines may lie in several batches of which some fail: those are appended again, and only
+// those, for a message is finished once.
 ring::Task<void> Ledger::commit(std::vector<Line>& lines) {
   while (true) {
-    spool::Ticket last;
-    for (const Line& line : lines) {
-      if (!line.deferral.recipients.empty()) {
-        last = spool_.append(line.deferral, line.location);
-      }
-      if (!line.outcome.recipients.empty()) {
-        last = spool_.append(line.outcome, line.location);
-      }
-      if (line.message_finished) {
-        finish(line.outcome.key, line.location, last);
+    for (Line& line : lines) {
+      if (!line.durable) {
+        append(line);
       }
     }
-    const int error = co_await spool_.committed(last);
-    if (error == 0) {
+    bool all_durable = true;
+    for (Line& line : lines) {
+      if (line.durable) {
+        continue;
+      }
+      const int deferral_error = co_await spool_.committed(line.deferral_ticket);
+      const int outcome_error = co_await spool_.committed(line.outcome_ticket);
+      line.durable = deferral_error == 0 && outcome_error == 0;
+      all_durable = all_durable && line.durable;
+      if (line.durable && line.message_finished) {
+        finish(line.outcome.key, line.location, line.outcome_ticket);
+      }
+    }
+    if (all_durable) {
       co_return;
     }
     // What was sent stays sent: its record is written as soon as the disk takes it.
@@ -323,13 +343,16 @@ void Ledger::still_owed(OwedReport report) {
   reports_->report_owed(std::move(report));
 }
 
-ring::Task<void> Ledger::discharge(OwedReport report) {
+ring::Task<bool> Ledger::discharge(const OwedReport& report) {
   const spool::ReportDischarged record{report.about, report.id};
   const spool::Ticket ticket = spool_.append(record, report.location);
+  const int error = co_await spool_.committed(ticket);
+  if (error != 0) {
+    co_return false;
+  }
   release(report.about, report.location, ticket);
   --reports_owed_;
-  // Should this fail, a restart sends the report once more.
-  co_await spool_.committed(ticket);
+  co_return true;
 }
 
 ring::Task<void> Ledger::close() {

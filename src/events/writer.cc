@@ -59,6 +59,12 @@ ring::Task<void> EventWriter::written(std::uint64_t position) {
   }
 }
 
+ring::Task<void> EventWriter::room() {
+  while (full() && !closing_) {
+    co_await progress_.wait();
+  }
+}
+
 void EventWriter::reopen() {
   reopen_ = true;
   work_.notify_one();
@@ -123,6 +129,7 @@ ring::Task<void> EventWriter::close(Duration at_most) {
   closing_ = true;
   give_up_ = reactor_.now() + at_most;
   work_.notify_one();
+  progress_.notify_all();
   co_await gate_.close();
 }
 

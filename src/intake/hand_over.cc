@@ -20,8 +20,7 @@ constexpr Duration pause_after_refusal = 1s;
 using delivery::part_key;
 
 ring::Task<Intake::Message> Intake::make_part(const GivenPart& given) {
-  const queue::QueuedMessage* const here =
-      room_.messages.find(given.key.message, static_cast<std::uint16_t>(given.key.part));
+  const queue::QueuedMessage* const here = room_.messages.find(given.key.message, given.key.part);
   check(here != nullptr, "a message was forgotten while a part of it was being handed over");
   auto part = std::make_unique<mail::Message>();
   part->id = here->id();
@@ -58,14 +57,18 @@ ring::Task<void> Intake::hand_over(GivenPart given) {
     if (ready) {
       Parcel parcel;
       parcel.message = co_await make_part(given);
-      if (parcel.message == nullptr) {
-        co_return;
-      }
       parcel.part = given.part;
       parcel.hop = delivery::hop_of(given.part);
-      const Verdict verdict = co_await room_.neighbours.submit(given.shard, std::move(parcel));
+      Verdict verdict = Verdict::failed;
+      if (parcel.message != nullptr) {
+        verdict = co_await room_.neighbours.submit(given.shard, std::move(parcel));
+      }
       if (verdict == Verdict::accepted) {
         break;
+      }
+      if (verdict == Verdict::number_taken) {
+        renumber(given);
+        continue;
       }
     }
     co_await stop_.wait_until(room_.reactor.timers(), room_.reactor.now() + pause_after_refusal);
@@ -81,6 +84,15 @@ ring::Task<void> Intake::hand_over(GivenPart given) {
     const spool::PartKey theirs = part_key(given.key.message, given.part);
     co_await room_.neighbours.confirm(given.shard, theirs);
   }
+}
+
+// The record of the old number stays on disk: the newer one counts.
+void Intake::renumber(GivenPart& given) {
+  queue::QueuedMessage* const here = room_.messages.find(given.key.message, given.key.part);
+  check(here != nullptr, "a message was forgotten while a part of it was being handed over");
+  ++here->given_hop;
+  given.part = delivery::part_number(here->given_hop, given.key.part, room_.shard, given.shard);
+  given.recorded = false;
 }
 
 ring::Task<bool> Intake::record_given(const GivenPart& given) {
@@ -104,8 +116,7 @@ ring::Task<bool> Intake::record_moved(const GivenPart& given) {
   if (error != 0) {
     co_return false;
   }
-  queue::QueuedMessage* const here =
-      room_.messages.find(given.key.message, static_cast<std::uint16_t>(given.key.part));
+  queue::QueuedMessage* const here = room_.messages.find(given.key.message, given.key.part);
   for (const std::uint32_t recipient : given.recipients) {
     here->set_done(recipient);
   }
@@ -118,19 +129,25 @@ ring::Task<bool> Intake::record_moved(const GivenPart& given) {
 
 ring::Task<void> Intake::confirmed(spool::PartKey key) {
   const auto taken = unconfirmed_.find(key);
-  if (taken == unconfirmed_.end()) {
+  if (taken == unconfirmed_.end() || !taken->second.location) {
     co_return;
   }
-  const spool::Location location = taken->second;
-  unconfirmed_.erase(taken);
+  const spool::Location location = *taken->second.location;
   spool::HandOverRecord record;
   record.key = key;
   record.state = spool::HandOverRecord::State::confirmed;
   record.part = key.part;
-  const spool::Ticket ticket = room_.spool.append(record, location);
-  room_.ledger.release(key, location, ticket);
-  // Should this fail, the next recovery finds out by asking all shards.
-  co_await room_.spool.committed(ticket);
+  // Should the end come first, the next recovery finds out by asking all shards.
+  while (!closing_) {
+    const spool::Ticket ticket = room_.spool.append(record, location);
+    const int error = co_await room_.spool.committed(ticket);
+    if (error == 0) {
+      unconfirmed_.erase(key);
+      room_.ledger.release(key, location, ticket);
+      co_return;
+    }
+    co_await stop_.wait_until(room_.reactor.timers(), room_.reactor.now() + pause_after_refusal);
+  }
 }
 
 void Intake::give_on(queue::QueuedMessage& message, std::uint32_t recipient, std::uint32_t shard,
@@ -141,7 +158,7 @@ void Intake::give_on(queue::QueuedMessage& message, std::uint32_t recipient, std
     part.location = delivery::spool_location(message.location);
     // No two parts of a message that leave here may be numbered alike.
     const std::uint32_t hop = std::max<std::uint32_t>(part.key.hop, message.given_hop) + 1;
-    part.part = delivery::part_number(hop, shard);
+    part.part = delivery::part_number(hop, part.key.part, room_.shard, shard);
     part.shard = shard;
   }
   part.recipients.push_back(recipient);
@@ -150,12 +167,18 @@ void Intake::give_on(queue::QueuedMessage& message, std::uint32_t recipient, std
 // --- recovery ------------------------------------------------------------------------------------
 
 void Intake::recover(spool::RecoveredMessage&& recovered) {
-  queue::QueuedMessage& message =
-      room_.messages.add(recovered.key.message, static_cast<std::uint16_t>(recovered.key.part),
-                         recovered.arrived, recovered.envelope, recovered.location.length,
-                         delivery::content_location(recovered.location));
+  if (room_.messages.find(recovered.key.message, recovered.key.part) != nullptr) {
+    log::error("message {} stands in the spool twice; the second one, at {} of segment {}, is left",
+               recovered.key.message.to_string(), recovered.location.offset,
+               recovered.location.segment);
+    return;
+  }
+  queue::QueuedMessage& message = room_.messages.add(
+      recovered.key.message, recovered.key.part, recovered.arrived, recovered.envelope,
+      recovered.location.length, delivery::content_location(recovered.location));
   if (recovered.key.hop > 0 && !recovered.confirmed) {
-    unconfirmed_.emplace(recovered.key, recovered.location);
+    unconfirmed_.emplace(recovered.key,
+                         TakenPart{hash_of(recovered.envelope.recipients), recovered.location});
     room_.ledger.hold(recovered.key);
   }
   restore_reports(recovered);
@@ -187,11 +210,13 @@ void Intake::restore_recipients(queue::QueuedMessage& message,
     const std::uint32_t shard = shard_of(message.address_of(recipient));
     if (history.state == State::given || shard != room_.shard) {
       const bool recorded = history.state == State::given;
-      const std::uint32_t part = recorded ? history.part : delivery::part_number(next_hop, shard);
+      const std::uint32_t part =
+          recorded ? history.part
+                   : delivery::part_number(next_hop, recovered.key.part, room_.shard, shard);
       GivenPart& frozen = given[part];
       frozen.recipients.push_back(index);
       frozen.recorded = recorded;
-      frozen.shard = recorded ? (part & 0xff) - 1 : shard;
+      frozen.shard = recorded ? delivery::taker_of(part) : shard;
       continue;
     }
     recipient.attempts = static_cast<std::uint16_t>(history.attempts);
@@ -209,7 +234,7 @@ void Intake::restore_recipients(queue::QueuedMessage& message,
     frozen.key = recovered.key;
     frozen.location = recovered.location;
     frozen.part = part;
-    to_give_.push_back(std::move(frozen));
+    to_give_[frozen.shard].push_back(std::move(frozen));
   }
 }
 
@@ -225,6 +250,9 @@ void Intake::restore_reports(const spool::RecoveredMessage& recovered) {
     report.tenant = recovered.envelope.tenant;
     report.job = recovered.envelope.job;
     for (const spool::RecipientOutcome& failed : owed.recipients) {
+      if (failed.outcome.kind == mail::OutcomeKind::delivered) {
+        continue;  // in the same transaction
+      }
       report.recipients.emplace_back(recovered.envelope.recipients[failed.recipient],
                                      failed.outcome);
     }
@@ -234,15 +262,17 @@ void Intake::restore_reports(const spool::RecoveredMessage& recovered) {
 
 std::vector<spool::PartKey> Intake::parts_on_their_way() const {
   std::vector<spool::PartKey> keys;
-  for (const GivenPart& given : to_give_) {
-    keys.push_back(part_key(given.key.message, given.part));
+  for (const auto& [shard, parts] : to_give_) {
+    for (const GivenPart& given : parts) {
+      keys.push_back(part_key(given.key.message, given.part));
+    }
   }
   return keys;
 }
 
 void Intake::resume(std::span<const spool::PartKey> on_their_way) {
   std::vector<spool::PartKey> settled;
-  for (const auto& [key, location] : unconfirmed_) {
+  for (const auto& [key, taken] : unconfirmed_) {
     if (std::ranges::find(on_their_way, key) == on_their_way.end()) {
       settled.push_back(key);
     }
@@ -250,8 +280,20 @@ void Intake::resume(std::span<const spool::PartKey> on_their_way) {
   for (const spool::PartKey& key : settled) {
     gate_.spawn(confirmed(key));
   }
-  for (GivenPart& given : std::exchange(to_give_, {})) {
-    gate_.spawn(hand_over(std::move(given)));
+  for (const auto& [shard, parts] : to_give_) {
+    const auto at_once = std::min<std::size_t>(parts.size(), most_hand_overs);
+    for (std::size_t count = 0; count < at_once; ++count) {
+      gate_.spawn(hand_over_all(shard));
+    }
+  }
+}
+
+ring::Task<void> Intake::hand_over_all(std::uint32_t shard) {
+  std::deque<GivenPart>& parts = to_give_.at(shard);
+  while (!closing_ && !parts.empty()) {
+    GivenPart given = std::move(parts.front());
+    parts.pop_front();
+    co_await hand_over(std::move(given));
   }
 }
 

@@ -11,6 +11,14 @@ namespace ringpost::intake {
 using delivery::content_location;
 using delivery::part_key;
 
+std::uint64_t Intake::hash_of(std::span<const std::string> addresses) {
+  std::uint64_t hash = addresses.size();
+  for (const std::string& address : addresses) {
+    hash = queue::hash_of(hash ^ queue::hash_ignoring_case(address));
+  }
+  return hash;
+}
+
 Intake::Intake(Room room, const std::vector<LocalGroup>& groups)
     : room_(room), groups_(groups), gate_(room.reactor.ready()) {}
 
@@ -35,19 +43,53 @@ ring::Task<Verdict> Intake::accept(Message message) {
   co_return co_await room_.neighbours.submit(shards.front(), std::move(parcel));
 }
 
-ring::Task<Verdict> Intake::take_over(Parcel parcel) {
-  const spool::PartKey key = part_key(parcel.message->id, parcel.part);
-  const bool known = unconfirmed_.contains(key) ||
-                     room_.messages.find(key.message, static_cast<std::uint16_t>(key.part));
+ring::Task<Verdict> Intake::accept_once(Message report) {
+  const bool known = room_.messages.find(report->id, 0) != nullptr;
   if (known) {
     co_return Verdict::accepted;
   }
-  co_return co_await store(std::move(parcel.message), parcel.part);
+  co_return co_await accept(std::move(report));
+}
+
+ring::Task<Verdict> Intake::take_over(Parcel parcel) {
+  const spool::PartKey key = part_key(parcel.message->id, parcel.part);
+  if (key.hop == 0) {  // whole, as it came in
+    co_return co_await accept_once(std::move(parcel.message));
+  }
+  // Two givers who each hold a part of the message may choose the same number for what they hand
+  // on.
+  const std::uint64_t recipients = hash_of(parcel.message->envelope.recipients);
+  const auto [known, is_new] = unconfirmed_.try_emplace(key, recipients, std::nullopt);
+  if (!is_new && known->second.recipients != recipients) {
+    co_return Verdict::number_taken;
+  }
+  if (!is_new) {
+    co_return known->second.location ? Verdict::accepted : Verdict::failed;
+  }
+  if (room_.messages.find(key.message, key.part) != nullptr) {
+    unconfirmed_.erase(known);
+    co_return Verdict::number_taken;  // confirmed long ago, so this is another one
+  }
+  const Verdict verdict = co_await store(std::move(parcel.message), parcel.part);
+  if (verdict != Verdict::accepted) {
+    unconfirmed_.erase(key);
+  }
+  co_return verdict;
+}
+
+std::optional<Verdict> Intake::obstacle(const mail::Message& message) const {
+  if (!room_.spool.accepting() || room_.events.full()) {
+    return Verdict::no_space;
+  }
+  if (!room_.spool.can_hold(message)) {
+    return Verdict::failed;
+  }
+  return std::nullopt;
 }
 
 ring::Task<Verdict> Intake::store(Message message, std::uint32_t part) {
-  if (!room_.spool.accepting()) {
-    co_return Verdict::no_space;
+  if (const std::optional<Verdict> no = obstacle(*message)) {
+    co_return *no;
   }
   if (!room_.spool.has_room()) {
     co_await room_.spool.room();
@@ -59,7 +101,7 @@ ring::Task<Verdict> Intake::store(Message message, std::uint32_t part) {
     co_return Verdict::failed;
   }
   if (key.hop > 0) {
-    unconfirmed_.emplace(key, appended.location);
+    unconfirmed_.at(key).location = appended.location;
     room_.ledger.hold(key);
   } else {
     ++accepted_;
@@ -112,8 +154,8 @@ void Intake::refile(queue::QueuedMessage& message, std::span<const std::uint32_t
 }
 
 ring::Task<Verdict> Intake::store_and_give(Message message, std::vector<std::uint32_t> shards) {
-  if (!room_.spool.accepting()) {
-    co_return Verdict::no_space;
+  if (const std::optional<Verdict> no = obstacle(*message)) {
+    co_return *no;
   }
   if (!room_.spool.has_room()) {
     co_await room_.spool.room();
@@ -122,7 +164,7 @@ ring::Task<Verdict> Intake::store_and_give(Message message, std::vector<std::uin
   std::map<std::uint32_t, GivenPart> given;
   for (std::uint32_t recipient = 0; recipient < shards.size(); ++recipient) {
     const std::uint32_t shard = shards[recipient];
-    parts.push_back(shard == room_.shard ? 0 : delivery::part_number(1, shard));
+    parts.push_back(shard == room_.shard ? 0 : delivery::part_number(1, 0, room_.shard, shard));
     if (shard != room_.shard) {
       given[shard].recipients.push_back(recipient);
     }
@@ -148,7 +190,7 @@ ring::Task<Verdict> Intake::store_and_give(Message message, std::vector<std::uin
   for (auto& [shard, part] : given) {
     part.key = key;
     part.location = appended.location;
-    part.part = delivery::part_number(1, shard);
+    part.part = delivery::part_number(1, 0, room_.shard, shard);
     part.shard = shard;
     part.recorded = true;
     gate_.spawn(hand_over(std::move(part)));
@@ -159,8 +201,8 @@ ring::Task<Verdict> Intake::store_and_give(Message message, std::vector<std::uin
 queue::QueuedMessage& Intake::enqueue(Message message, std::uint32_t part,
                                       spool::Location location) {
   queue::QueuedMessage& queued =
-      room_.messages.add(message->id, static_cast<std::uint16_t>(part), message->arrived,
-                         message->envelope, message->content.size(), content_location(location));
+      room_.messages.add(message->id, part, message->arrived, message->envelope,
+                         message->content.size(), content_location(location));
   if (room_.messages.content_bytes() + message->content.size() <= room_.memory_budget) {
     room_.messages.keep_content(queued, std::move(message->content));
   }

@@ -12,6 +12,8 @@ namespace {
 constexpr Duration pause_after_refusal = 1s;
 // That many are on their way to the disk at once, so that a burst of failures shares its commits.
 constexpr int most_at_once = 16;
+// Of the reports that wait, so many keep the header that they quote in memory.
+constexpr std::size_t most_headers = 1000;
 
 dsn::FailedRecipient failed_recipient(const delivery::OwedReport::Failed& failed) {
   dsn::FailedRecipient recipient;
@@ -41,6 +43,9 @@ void Reports::start(Intake& intake) {
 }
 
 void Reports::report_owed(delivery::OwedReport report) {
+  if (owed_.size() >= most_headers) {
+    report.header = std::string();  // it will be read from the spool
+  }
   owed_.push_back(std::move(report));
   work_.notify_one();
 }
@@ -81,13 +86,19 @@ ring::Task<void> Reports::write(delivery::OwedReport report) {
   }
   const mail::Message text =
       dsn::failure_report(failed, recipients, report.id, hostname_, reactor_.wall_now());
-  while (!closing_) {
-    const Verdict verdict = co_await intake_->accept(std::make_unique<mail::Message>(text));
-    if (verdict == Verdict::accepted) {
-      co_await ledger_.discharge(std::move(report));
-      co_return;
+  bool done = false;
+  bool stored = false;
+  while (!closing_ && !done) {
+    if (!stored) {
+      const Verdict verdict = co_await intake_->accept_once(std::make_unique<mail::Message>(text));
+      stored = verdict == Verdict::accepted;
     }
-    co_await closing_event_.wait_until(reactor_.timers(), reactor_.now() + pause_after_refusal);
+    if (stored) {
+      done = co_await ledger_.discharge(report);
+    }
+    if (!done) {
+      co_await closing_event_.wait_until(reactor_.timers(), reactor_.now() + pause_after_refusal);
+    }
   }
 }
 

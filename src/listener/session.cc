@@ -18,6 +18,7 @@ std::string reply_to(intake::Verdict verdict, const mail::MessageId& id) {
     case intake::Verdict::no_space:
       return "452 4.3.1 Insufficient spool space, try again later\r\n";
     case intake::Verdict::failed:
+    case intake::Verdict::number_taken:
       break;
   }
   return "451 4.3.0 The message could not be stored, try again later\r\n";

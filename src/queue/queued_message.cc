@@ -1,5 +1,6 @@
 #include "ringpost/queue/queued_message.h"
 
+#include <algorithm>
 #include <cstring>
 #include <limits>
 #include <utility>
@@ -49,7 +50,7 @@ Messages::~Messages() {
   });
 }
 
-QueuedMessage& Messages::add(mail::MessageId id, std::uint16_t part, WallTime arrived,
+QueuedMessage& Messages::add(mail::MessageId id, std::uint32_t part, WallTime arrived,
                              const mail::Envelope& envelope, std::uint64_t size,
                              ContentLocation location) {
   check(find(id, part) == nullptr, "a message is queued twice");
@@ -88,8 +89,19 @@ QueuedMessage& Messages::add(mail::MessageId id, std::uint16_t part, WallTime ar
   return *message.release();
 }
 
-QueuedMessage* Messages::find(mail::MessageId id, std::uint16_t part) const {
+QueuedMessage* Messages::find(mail::MessageId id, std::uint32_t part) const {
   return messages_.find({id, part});
+}
+
+std::vector<QueuedMessage*> Messages::parts_of(mail::MessageId id) const {
+  std::vector<QueuedMessage*> parts;
+  messages_.for_each_like({id, 0}, [&parts, id](QueuedMessage& message) {
+    if (message.id() == id) {
+      parts.push_back(&message);
+    }
+  });
+  std::ranges::sort(parts, {}, &QueuedMessage::part);
+  return parts;
 }
 
 void Messages::erase(QueuedMessage& message) {

@@ -9,6 +9,7 @@ Links::Links(ring::Reactor& reactor, PostOffice& post, std::uint32_t shard)
       post_(post),
       shard_(shard),
       under_way_(post.shards()),
+      room_(post.shards()),
       gate_(reactor.ready()) {}
 
 void Links::start(intake::Intake& intake, const control::ShardView& view, control::Operator& hand) {
@@ -74,7 +75,7 @@ void Links::take_answer(AnswerLetter letter) {
 
 ring::Task<Links::Answer> Links::request(std::uint32_t shard, Letter letter, std::uint64_t token) {
   while (under_way_[shard] >= PostOffice::most_requests) {
-    co_await room_.wait();
+    co_await room_[shard].wait();
   }
   ++under_way_[shard];
   Waiting waiting;
@@ -85,7 +86,7 @@ ring::Task<Links::Answer> Links::request(std::uint32_t shard, Letter letter, std
   }
   waiting_.erase(token);
   --under_way_[shard];
-  room_.notify_one();
+  room_[shard].notify_one();
   co_return std::move(waiting.answer);
 }
 

@@ -73,7 +73,7 @@ Shard::Shard(ring::Kernel& kernel, PostOffice& post, ShardSettings settings)
               groups_),
       reports_(reactor_, spool_, ledger_, configuration_.config.identity.hostname),
       listener_(reactor_, intake_, ids_, configuration_.config),
-      operator_({reactor_, messages_, groups_, ledger_, hosts_, intake_}, number_),
+      operator_({reactor_, messages_, groups_, ledger_, hosts_, intake_}),
       view_(make_view()),
       gate_(reactor_.ready()) {
   make_groups();
@@ -133,7 +133,10 @@ ring::Task<Result<>> Shard::recover() {
   if (!recovered) {
     co_return std::unexpected(recovered.error());
   }
-  ids_.never_below(recovered->highest_id);
+  std::uint64_t highest = post_.highest_id.load();
+  while (highest < recovered->highest_id.value &&
+         !post_.highest_id.compare_exchange_weak(highest, recovered->highest_id.value)) {
+  }
   if (recovered->messages > 0 || recovered->quarantined > 0) {
     log::info("shard {}: {} messages recovered, {} torn tails, {} damaged places quarantined",
               number_, recovered->messages, recovered->torn_tails, recovered->quarantined);
@@ -142,6 +145,7 @@ ring::Task<Result<>> Shard::recover() {
 }
 
 void Shard::begin(std::vector<int> listeners, std::span<const spool::PartKey> on_their_way) {
+  ids_.never_below(mail::MessageId{post_.highest_id.load()});
   links_.start(intake_, view_, operator_);
   reports_.start(intake_);
   intake_.resume(on_their_way);

@@ -172,8 +172,7 @@ ring::Task<int> SegmentSupply::retire(std::unique_ptr<SegmentFile> file, std::ui
     co_return error;
   }
   if (file->poisoned || file->size != segment_size_ || free_.size() >= most_free) {
-    co_await remove(std::move(file));
-    co_return co_await sync_directory(reactor_, directory_);
+    co_return co_await remove(std::move(file));
   }
   SegmentHeader header;
   header.spool = spool_;
@@ -181,17 +180,21 @@ ring::Task<int> SegmentSupply::retire(std::unique_ptr<SegmentFile> file, std::ui
   header.size = file->size;
   const int error = co_await write_header(reactor_, file->fd, header);
   if (error != 0) {
-    co_await remove(std::move(file));
-    co_return co_await sync_directory(reactor_, directory_);
+    co_return co_await remove(std::move(file));
   }
   add_free(std::move(file));
   available_.notify_all();
   co_return 0;
 }
 
-ring::Task<void> SegmentSupply::remove(std::unique_ptr<SegmentFile> file) {
-  co_await reactor_.unlink(file->path);
+// As long as it may still be there, what speaks of its messages must be kept.
+ring::Task<int> SegmentSupply::remove(std::unique_ptr<SegmentFile> file) {
+  const int error = co_await reactor_.unlink(file->path);
   co_await reactor_.close_file(file->fd);
+  if (error != 0) {
+    co_return error;
+  }
+  co_return co_await sync_directory(reactor_, directory_);
 }
 
 ring::Task<void> SegmentSupply::close() {

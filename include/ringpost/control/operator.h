@@ -23,7 +23,7 @@ class Operator {
     intake::Intake& intake;
   };
 
-  explicit Operator(Room room, std::uint32_t shard) : room_(room), shard_(shard) {}
+  explicit Operator(Room room) : room_(room) {}
 
   [[nodiscard]] const queue::Holds& holds() const { return holds_; }
   // At the start, before anything is filed: what was held before.
@@ -50,7 +50,6 @@ class Operator {
   void after(const ChangeCommand& command);
 
   Room room_;
-  std::uint32_t shard_;
   queue::Holds holds_;
   bool stopping_ = false;
 };

@@ -107,8 +107,9 @@ class Ledger {
 
   // A report that recovery found undischarged.
   void still_owed(OwedReport report);
-  // The report is durable as a message of its own, or was given up: records that.
-  ring::Task<void> discharge(OwedReport report);
+  // The report is durable as a message of its own, or was given up: records that. False if that
+  // failed: to be called again.
+  ring::Task<bool> discharge(const OwedReport& report);
 
   [[nodiscard]] std::uint64_t reports_owed() const { return reports_owed_; }
   [[nodiscard]] const Counters& counters() const { return counters_; }
@@ -122,6 +123,9 @@ class Ledger {
     spool::DeferralRecord deferral;
     std::vector<OwedReport> reports;
     bool message_finished = false;
+    spool::Ticket deferral_ticket;
+    spool::Ticket outcome_ticket;
+    bool durable = false;
   };
 
   struct Hold {
@@ -131,6 +135,7 @@ class Ledger {
 
   ring::Task<void> run();
   ring::Task<void> commit(std::vector<Line>& lines);
+  void append(Line& line);
   void tell(queue::QueueGroup& group, const queue::QueuedMessage& message,
             const queue::QueuedRecipient& recipient, const Fate& fate, const Attempt& attempt);
   void count(const Fate& fate);

@@ -16,12 +16,19 @@ namespace ringpost::delivery {
   return {at.segment, at.offset, at.length};
 }
 // Part 0 is the message as it was accepted. A part that was handed over is numbered by how often
-// that happened and by the shard that took it, so that no two parts of a message are alike.
-[[nodiscard]] inline std::uint16_t part_number(std::uint32_t hop, std::uint32_t shard) {
-  return static_cast<std::uint16_t>(hop << 8 | (shard + 1));
+// that happened (8 bits), where it came from (16 bits of a hash of the part and the shard it was
+// part of) and the shard that took it (8 bits), so that no two parts of a message are alike. Should
+// two be all the same, their taker notices (Verdict::number_taken).
+[[nodiscard]] inline std::uint32_t part_number(std::uint32_t hop, std::uint32_t from_part,
+                                               std::uint32_t from_shard, std::uint32_t shard) {
+  const std::uint64_t from = queue::hash_of(std::uint64_t{from_part} << 8 | from_shard);
+  return hop << 24 | static_cast<std::uint32_t>(from & 0xffff) << 8 | (shard + 1);
 }
 [[nodiscard]] inline std::uint32_t hop_of(std::uint32_t part) {
-  return part >> 8;
+  return part >> 24;
+}
+[[nodiscard]] inline std::uint32_t taker_of(std::uint32_t part) {
+  return (part & 0xff) - 1;
 }
 [[nodiscard]] inline spool::PartKey part_key(mail::MessageId id, std::uint32_t part) {
   return {id, part, hop_of(part)};

@@ -25,6 +25,8 @@ class EventWriter {
   // Returns the position up to which written() must wait for this line.
   std::uint64_t append(const Event& event);
   [[nodiscard]] bool full() const { return pending_.size() >= most_pending_bytes; }
+  // Waits until it is not full(), or closing.
+  ring::Task<void> room();
   // Waits until the log holds everything up to `position`.
   ring::Task<void> written(std::uint64_t position);
   // The file was renamed: go on in a new one of the old name, from the next batch on.

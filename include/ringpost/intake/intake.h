@@ -4,8 +4,10 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <utility>
@@ -47,6 +49,8 @@ class Intake {
 
   // A new message, from wherever. Durable when it returns `accepted`.
   ring::Task<Verdict> accept(std::unique_ptr<mail::Message> message);
+  // The same for a report, which after a restart may be in the queue already.
+  ring::Task<Verdict> accept_once(std::unique_ptr<mail::Message> report);
   // From another shard: all its recipients belong to groups of this one. Twice the same parcel is
   // stored once.
   ring::Task<Verdict> take_over(Parcel parcel);
@@ -81,6 +85,18 @@ class Intake {
   };
   using Message = std::unique_ptr<mail::Message>;
 
+  // A part that we took and that its giver may still ask for.
+  struct TakenPart {
+    std::uint64_t recipients = 0;             // their hash, by which to know it again
+    std::optional<spool::Location> location;  // once it is durable
+  };
+  // To every other shard go only so many parts at once: each holds a copy of the content.
+  static constexpr std::uint32_t most_hand_overs = 64;
+
+  // Tells whether two parts have the same recipients.
+  static std::uint64_t hash_of(std::span<const std::string> addresses);
+  // Nothing if it may be appended now.
+  [[nodiscard]] std::optional<Verdict> obstacle(const mail::Message& message) const;
   ring::Task<Verdict> store(Message message, std::uint32_t part);
   ring::Task<Verdict> store_and_give(Message message, std::vector<std::uint32_t> shards);
   queue::QueuedMessage& enqueue(Message message, std::uint32_t part, spool::Location location);
@@ -96,10 +112,14 @@ class Intake {
   void restore_reports(const spool::RecoveredMessage& recovered);
 
   // Adds the recipient to what goes to that shard.
-  static void give_on(queue::QueuedMessage& message, std::uint32_t recipient, std::uint32_t shard,
-                      std::map<std::uint32_t, GivenPart>& given);
+  void give_on(queue::QueuedMessage& message, std::uint32_t recipient, std::uint32_t shard,
+               std::map<std::uint32_t, GivenPart>& given);
   ring::Task<void> hand_over(GivenPart given);
+  // Those that recovery found for this shard, one after the other.
+  ring::Task<void> hand_over_all(std::uint32_t shard);
   // Freezes them on disk, where recovery found that their group lives elsewhere now.
+  // Another part of the message has the number already.
+  void renumber(GivenPart& given);
   ring::Task<bool> record_given(const GivenPart& given);
   ring::Task<Message> make_part(const GivenPart& given);
   ring::Task<bool> record_moved(const GivenPart& given);
@@ -107,9 +127,8 @@ class Intake {
   Room room_;
   const std::vector<LocalGroup>& groups_;
   std::uint64_t accepted_ = 0;
-  // Parts that we took and that their giver may still ask for.
-  std::map<spool::PartKey, spool::Location> unconfirmed_;
-  std::vector<GivenPart> to_give_;  // found by recovery
+  std::map<spool::PartKey, TakenPart> unconfirmed_;
+  std::map<std::uint32_t, std::deque<GivenPart>> to_give_;  // found by recovery, by shard
   bool closing_ = false;
   ring::Event stop_;
   ring::Gate gate_;

@@ -13,9 +13,10 @@
 namespace ringpost::intake {
 
 enum class Verdict : std::uint8_t {
-  accepted,  // durable: the sender may forget it
-  no_space,  // 452 4.3.1
-  failed,    // 451 4.3.0: the disk refused
+  accepted,      // durable: the sender may forget it
+  no_space,      // 452 4.3.1
+  failed,        // 451 4.3.0: the disk refused
+  number_taken,  // only of a part that is handed over: another part of the message has its number
 };
 
 // A message or a part of one on its way to the shard that will own it.

@@ -84,6 +84,11 @@ class GrowingTable {
       for_each_in(bucket, visit);
     }
   }
+  // Those in the bucket of this key, and perhaps others. `visit` must remove none.
+  template <class Visit>
+  void for_each_like(const typename Traits::Key& key, Visit visit) const {
+    for_each_in(bucket_of(Traits::hash(key)), visit);
+  }
   // The same in portions: whoever visits bucket after bucket, however much is inserted and removed
   // in between, sees every element that was there all the time. Growing moves elements to higher
   // buckets only.

@@ -76,7 +76,7 @@ class QueuedRecipient {
 class QueuedMessage : public TableHook<QueuedMessage> {
  public:
   [[nodiscard]] mail::MessageId id() const { return id_; }
-  [[nodiscard]] std::uint16_t part() const { return part_; }
+  [[nodiscard]] std::uint32_t part() const { return part_; }
   [[nodiscard]] WallTime arrived() const { return arrived_; }
   [[nodiscard]] std::uint32_t size() const { return size_; }  // of the content, in bytes
   [[nodiscard]] bool eight_bit() const { return eight_bit_; }
@@ -122,7 +122,7 @@ class QueuedMessage : public TableHook<QueuedMessage> {
   std::uint32_t recipient_count_ = 0;
   std::uint32_t open_ = 0;
   std::uint32_t size_ = 0;
-  std::uint16_t part_ = 0;
+  std::uint32_t part_ = 0;
   std::uint16_t sender_length_ = 0;
   std::uint16_t envid_length_ = 0;
   bool eight_bit_ = false;
@@ -130,13 +130,14 @@ class QueuedMessage : public TableHook<QueuedMessage> {
 
 struct MessageKey {
   mail::MessageId id;
-  std::uint16_t part = 0;
+  std::uint32_t part = 0;
   bool operator==(const MessageKey&) const = default;
 };
 struct MessageTraits {
   using Key = MessageKey;
   static Key key_of(const QueuedMessage& message) { return {message.id_, message.part_}; }
-  static std::uint64_t hash(const Key& key) { return hash_of(key.id.value + key.part); }
+  // All parts of a message in one bucket, so that they are found together.
+  static std::uint64_t hash(const Key& key) { return hash_of(key.id.value); }
   static bool equal(const Key& a, const Key& b) { return a == b; }
 };
 struct JobKey {
@@ -162,9 +163,11 @@ class Messages {
 
   // The id and part must be new here. `size` is the content's; the content itself comes by
   // keep_content() or stays on disk.
-  QueuedMessage& add(mail::MessageId id, std::uint16_t part, WallTime arrived,
+  QueuedMessage& add(mail::MessageId id, std::uint32_t part, WallTime arrived,
                      const mail::Envelope& envelope, std::uint64_t size, ContentLocation location);
-  [[nodiscard]] QueuedMessage* find(mail::MessageId id, std::uint16_t part = 0) const;
+  [[nodiscard]] QueuedMessage* find(mail::MessageId id, std::uint32_t part = 0) const;
+  // All parts of a message that are here, by number.
+  [[nodiscard]] std::vector<QueuedMessage*> parts_of(mail::MessageId id) const;
   // None of its recipients may be filed any more.
   void erase(QueuedMessage& message);
   [[nodiscard]] std::size_t size() const { return messages_.size(); }

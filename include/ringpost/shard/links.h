@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <span>
 #include <vector>
@@ -61,7 +62,7 @@ class Links final : public ring::Inbox, public intake::Neighbours {
   bool drain_seen_ = false;
   std::uint32_t reopen_seen_ = 0;
   ring::Event news_;
-  ring::Event room_;
+  std::deque<ring::Event> room_;  // for requests, by shard
   ring::Gate gate_;
 };
 

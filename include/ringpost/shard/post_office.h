@@ -64,6 +64,9 @@ class PostOffice {
   std::atomic<bool> drain = false;
   std::atomic<std::uint32_t> reopen_logs = 0;  // counts
   // How many shards have come so far in going down.
+  // Of any message that any shard has found in its spool: ids of a shard lie in all spools, and the
+  // clock may have been set back.
+  std::atomic<std::uint64_t> highest_id = 0;
   std::atomic<std::uint32_t> listeners_closed = 0;
   std::atomic<std::uint32_t> intakes_closed = 0;
 

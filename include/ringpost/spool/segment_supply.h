@@ -53,7 +53,7 @@ class SegmentSupply {
  private:
   ring::Task<int> create();
   ring::Task<void> prewrite(int fd);
-  ring::Task<void> remove(std::unique_ptr<SegmentFile> file);
+  ring::Task<int> remove(std::unique_ptr<SegmentFile> file);
   bool space_for_another();
 
   ring::Reactor& reactor_;
