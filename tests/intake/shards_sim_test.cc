@@ -115,6 +115,30 @@ TEST_P(ShardsOnSim, NothingIsLostInAnyCrash) {
   EXPECT_TRUE(world.relay.drain());
 }
 
+TEST_P(ShardsOnSim, ReportsSurviveCrashesAndNameOnlyWhoFailed) {
+  MailWorld world(GetParam(), 1 + static_cast<std::uint32_t>(GetParam() % 2));
+  add_sites(world);
+  for (int crash = 0; crash < 6; ++crash) {
+    ASSERT_TRUE(world.relay.start_and_wait());
+    for (int number = 0; number < 40; ++number) {
+      world.write({"no@" + site(0), "yes@" + site(0)});
+    }
+    world.begin_inject(4);
+    world.world.run_for(sim::between(world.world.random(), 5ms, 200ms));
+    world.relay.crash(sim::Crash::killed);
+    world.world.run_for(1s);
+  }
+  ASSERT_TRUE(world.relay.start_and_wait());
+  ASSERT_TRUE(world.settle(1h)) << world.queued() << " messages do not move";
+  EXPECT_EQ(world.what_is_wrong(true), "");
+  EXPECT_FALSE(world.senders_site().taken.empty());
+  for (const sim::TakenMessage& report : world.senders_site().taken) {
+    EXPECT_NE(report.content.find("rfc822; no@"), std::string::npos) << report.content;
+    EXPECT_EQ(report.content.find("rfc822; yes@"), std::string::npos) << report.content;
+  }
+  EXPECT_TRUE(world.relay.drain());
+}
+
 INSTANTIATE_TEST_SUITE_P(Seeds, ShardsOnSim, ::testing::Range<std::uint64_t>(0, 20));
 
 }  // namespace
