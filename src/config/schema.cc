@@ -135,7 +135,7 @@ constexpr Key<QueueGroup> queue_group_table[] = {
        r.number(g.max_messages_per_connection, 0, std::numeric_limits<std::int32_t>::max());
      }},
     {{"queue_group.max_recipients_per_transaction", "number", "", "100"},
-     [](QueueGroup& g, Reader& r) { r.number(g.max_recipients_per_transaction, 1, 100'000); }},
+     [](QueueGroup& g, Reader& r) { r.number(g.max_recipients_per_transaction, 1, 10'000); }},
     {{"queue_group.rate", "rate", "", "(no limit)"},
      [](QueueGroup& g, Reader& r) { r.rate(g.rate_per_second); }},
     {{"queue_group.connection_cache_size", "number", "", "(connection_cache.size)"},

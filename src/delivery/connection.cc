@@ -31,7 +31,7 @@ Connection::Connection(ring::Reactor& reactor, int fd, Peer peer, std::uint64_t 
       peer_(std::move(peer)),
       id_(id),
       group_(group),
-      destination_(destination) {}
+      destination_(&destination) {}
 
 ring::ReceiveWait Connection::receive(Instant deadline) {
   if (!armed_) {
@@ -120,7 +120,7 @@ ring::Task<void> Connection::quit(Instant deadline) {
   while (true) {
     const ring::Received bytes = co_await receive(deadline);
     received();
-    if (bytes.result() <= 0) {
+    if (bytes.result() <= 0 || reactor_.now() >= deadline) {
       break;
     }
     // It has answered. Who closes first keeps the port for a while: let that be the server.

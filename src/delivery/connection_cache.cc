@@ -83,8 +83,12 @@ std::unique_ptr<Connection> ConnectionCache::take(queue::QueueGroup& group,
   for (const queue::RouteHost& host : lane.key().hosts) {
     const std::string key = key_of(group, lane.key(), host.name, host.port);
     for (auto same = by_key_.find(key); same != by_key_.end(); same = by_key_.find(key)) {
+      if (!may_count_for(same->second.back(), lane.destination())) {
+        break;
+      }
       std::unique_ptr<Connection> connection = remove_idle(same->second.back());
       if (!connection->disturbed()) {
+        count_for(*connection, lane.destination());
         connection->reused = true;
         return connection;
       }
@@ -92,6 +96,25 @@ std::unique_ptr<Connection> ConnectionCache::take(queue::QueueGroup& group,
     }
   }
   return nullptr;
+}
+
+bool ConnectionCache::may_count_for(const Connection& connection,
+                                    const queue::Destination& destination) {
+  return &connection.destination() == &destination ||
+         destination.connections_open <
+             connection.group().settings().max_connections_per_destination;
+}
+
+// What one destination lends another may not stay on its own account: its limit might be used up
+// by connections that it cannot have back.
+void ConnectionCache::count_for(Connection& connection, queue::Destination& destination) {
+  if (&connection.destination() != &destination) {
+    queue::Destination& lender = connection.destination();
+    connection.group().connection_opened(destination);
+    connection.count_for(destination);
+    connection.group().connection_closed(lender);
+    closed_.notify_all();
+  }
 }
 
 void ConnectionCache::put(std::unique_ptr<Connection> connection, const CacheLimits& limits) {

@@ -99,7 +99,7 @@ bool Conversation::used_up() const {
   const auto reached = [offered](std::uint64_t most) { return most != 0 && offered >= most; };
   return reached(group_.settings().max_messages_per_connection) ||
          reached(connection_.capabilities().mail_max.value_or(0)) ||
-         reached(host().messages_per_connection);
+         reached(host().message_limit(room_.reactor.now()));
 }
 
 ring::Task<void> Conversation::offer_work() {
@@ -304,6 +304,7 @@ Duration Conversation::time_for(const smtp::Unanswered& unanswered) const {
 Instant Conversation::deadline() {
   const auto unanswered = connection_.transactions().oldest_unanswered();
   if (!unanswered) {
+    awaited_.reset();
     return room_.reactor.now() + room_.timeouts.misc;
   }
   if (unanswered != awaited_) {
@@ -378,8 +379,8 @@ void Conversation::settle_results() {
     bool refused = false;
     for (const smtp::RecipientVerdict& verdict : result_.recipients) {
       fates.push_back(fate_of(result_, verdict));
-      refused |= verdict.verdict == smtp::Verdict::refused &&
-                 fates.back().kind != Ledger::Fate::Kind::again;
+      const std::optional<smtp::Reply> reply = result_.reply(verdict);
+      refused |= verdict.verdict == smtp::Verdict::refused && reply && reply->code != 421;
     }
     fates.resize(done.entry->count());  // those that were not offered: again
     connection_.refused_total += refused ? 1 : 0;
@@ -392,7 +393,8 @@ void Conversation::settle_results() {
 
 Ledger::Fate Conversation::fate_of(const smtp::TransactionResult& result,
                                    const smtp::RecipientVerdict& verdict) const {
-  Ledger::Fate fate = fate_of_verdict(result, verdict, trouble_.text);
+  const bool served = connection_.delivered_total + connection_.refused_total != 0;
+  Ledger::Fate fate = fate_of_verdict(result, verdict, trouble_.text, served);
   fate.outcome.mx = connection_.peer().mx;
   fate.outcome.address = address_;
   return fate;

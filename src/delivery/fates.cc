@@ -20,7 +20,7 @@ Ledger::Fate retry(Ledger::Fate::Kind kind, mail::EnhancedStatus status, std::st
   return fate;
 }
 
-Ledger::Fate refused(const smtp::RecipientVerdict& verdict, const smtp::Reply& reply) {
+Ledger::Fate refused(const smtp::RecipientVerdict& verdict, const smtp::Reply& reply, bool served) {
   const smtp::Classification meaning = smtp::classify(verdict.stage, reply);
   switch (meaning.action) {
     case smtp::Action::bounce: {
@@ -31,11 +31,17 @@ Ledger::Fate refused(const smtp::RecipientVerdict& verdict, const smtp::Reply& r
       return fate;
     }
     case smtp::Action::go_on:
-    case smtp::Action::next_address:
       return again();
+    case smtp::Action::next_address:
+      if (served && verdict.stage != smtp::Stage::content &&
+          verdict.stage != smtp::Stage::final_dot) {
+        return again();
+      }
+      break;
     default:
-      return retry(Ledger::Fate::Kind::retry, meaning.status, smtp::one_line(reply));
+      break;
   }
+  return retry(Ledger::Fate::Kind::retry, meaning.status, smtp::one_line(reply));
 }
 
 Ledger::Fate delivered(const smtp::RecipientVerdict& verdict, const smtp::Reply& reply) {
@@ -50,13 +56,14 @@ Ledger::Fate delivered(const smtp::RecipientVerdict& verdict, const smtp::Reply&
 }  // namespace
 
 Ledger::Fate fate_of_verdict(const smtp::TransactionResult& result,
-                             const smtp::RecipientVerdict& verdict, std::string_view trouble) {
+                             const smtp::RecipientVerdict& verdict, std::string_view trouble,
+                             bool served) {
   const std::optional<smtp::Reply> reply = result.reply(verdict);
   switch (verdict.verdict) {
     case Verdict::delivered:
       return delivered(verdict, reply.value_or(smtp::Reply()));
     case Verdict::refused:
-      return reply ? refused(verdict, *reply) : again();
+      return reply ? refused(verdict, *reply, served) : again();
     case Verdict::failed:
       return retry(Ledger::Fate::Kind::retry, smtp::classify_silence(verdict.stage).status,
                    trouble);

@@ -61,6 +61,7 @@ ring::Task<void> GroupService::run() {
       gate_.spawn(run_runner(seat));
     }
     const Instant next = all_expired ? group_.next_due() : reactor_.now() + pause_for_room;
+    sleeping_until_ = next;
     co_await work_.wait_until(reactor_.timers(), next);
   }
 }
@@ -127,6 +128,9 @@ ring::Task<void> GroupService::run_runner(queue::Seat seat) {
     co_await serve(seat);
     group_.release(seat, now());
     runner_free_.notify_one();
+    if (group_.next_due() < sleeping_until_) {
+      work_.notify_one();
+    }
     seat = stopping() ? queue::Seat() : group_.next_lane(now());
   }
   work_.notify_one();
@@ -205,7 +209,7 @@ void GroupService::lane_failed(queue::Seat& seat, const MxWalk::Result& opened) 
     mail::EnhancedStatus status = trouble.status;
     status.status_class = 4;  // what waits has not failed for good
     const std::optional<Instant> until =
-        opened.own_fault ? std::optional(reactor_.now() + pause_for_resources) : std::nullopt;
+        opened.own_fault ? std::optional(reactor_.now() + pause_for_resources) : opened.until;
     group_.defer_lane(lane, status, trouble.text, until, now());
     room_.conversation.ledger.tell_deferred(group_, lane.destination().name(), status,
                                             trouble.text);
@@ -221,6 +225,8 @@ void GroupService::lane_failed(queue::Seat& seat, const MxWalk::Result& opened) 
     room_.conversation.ledger.settle(group_, *entry, fates_for_all(*entry, outcome),
                                      Attempt(lane.destination().name(), reactor_.now()));
   }
+  // The rest when the ledger has room.
+  group_.defer_lane(lane, trouble.status, trouble.text, reactor_.now() + pause_for_room, now());
 }
 
 void GroupService::after(Conversation& conversation, Conversation::End end,
@@ -242,7 +248,7 @@ void GroupService::after(Conversation& conversation, Conversation::End end,
                               group_.settings().host_status);
       } else if (conversation.sent_away() && connection->refused_total == 0) {
         // After refusals a 421 says that there were too many of them: no limit to learn from.
-        host.messages_per_connection = connection->delivered_total;
+        host.sent_away_after(connection->delivered_total, reactor_.now());
       }
       break;
     }

@@ -1,6 +1,21 @@
 #include "ringpost/delivery/host_table.h"
 
+#include <utility>
+
 namespace ringpost::delivery {
+namespace {
+
+// Then the server gets another chance to bear more.
+constexpr Duration limit_believed = 1h;
+
+}  // namespace
+
+void HostRecord::sent_away_after(std::uint32_t messages, Instant now) {
+  if (messages == std::exchange(last_sent_away_after, messages)) {
+    messages_per_connection = messages;
+    limit_until = now + limit_believed;
+  }
+}
 namespace {
 
 // A connection may also be lost by chance, or because the server was restarted.

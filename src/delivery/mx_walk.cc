@@ -74,7 +74,7 @@ void MxWalk::sort_in(Candidates& candidates, const queue::RouteHost& host, bool 
     }
     const queue::HostStatus& status = hosts_.of(endpoint).status;
     if (status.suspended(reactor_.now())) {
-      candidates.down.push_back({host.name, endpoint});
+      candidates.up_at = std::min(candidates.up_at.value_or(status.until()), status.until());
       candidates.trouble = {smtp::Stage::connect, no_answer, status.reason()};
     } else {
       candidates.usable.push_back({host.name, endpoint});
@@ -144,18 +144,14 @@ ring::Task<MxWalk::Result> MxWalk::open(queue::QueueGroup& group, const queue::L
   const Duration connect_timeout =
       first_attempt && timeouts.iconnect > Duration::zero() ? timeouts.iconnect : timeouts.connect;
   Candidates candidates = co_await find_candidates(lane.key());
-  const bool lane_was_down = lane.status().state() != queue::HostStatus::State::up;
-  if (candidates.usable.empty() && !candidates.down.empty() && lane_was_down) {
-    // The lane sent a runner all the same, so a probe is due: the address preferred most.
-    candidates.usable.push_back(candidates.down.front());
-  }
   Result result;
   result.trouble = candidates.trouble;
   if (candidates.usable.empty()) {
     // A route of the operator's whose host has no address is a mistake to be mended, no reason to
     // return everybody's mail; an MX that has none is the domain's own word.
     result.permanent =
-        lane.key().via == queue::RouteVia::dns && candidates.down.empty() && !candidates.temporary;
+        lane.key().via == queue::RouteVia::dns && !candidates.up_at && !candidates.temporary;
+    result.until = candidates.up_at;
     co_return result;
   }
   for (const Candidate& candidate : candidates.usable) {

@@ -4,6 +4,12 @@
 #include <utility>
 
 namespace ringpost::queue {
+namespace {
+
+// Whatever is believed: nobody is asked again and again without a pause.
+constexpr Duration shortest_delay = 1s;
+
+}  // namespace
 
 Instant HostStatus::mark_down(std::string reason, Instant now, const HostStatusSettings& settings) {
   if (suspended(now)) {
@@ -14,6 +20,7 @@ Instant HostStatus::mark_down(std::string reason, Instant now, const HostStatusS
   for (std::uint8_t failed = 0; failed < failures_ && delay < settings.believed; ++failed) {
     delay = std::min(delay * 2, settings.believed);
   }
+  delay = std::max(delay, shortest_delay);
   failures_ = static_cast<std::uint8_t>(std::min(failures_ + 1, 100));
   return mark_down_until(std::move(reason), now + delay);
 }

@@ -6,6 +6,13 @@
 #include "ringpost/queue/queue_group.h"
 
 namespace ringpost::queue {
+namespace {
+
+// Between two look-ups of a domain whose name servers do not answer.
+constexpr Duration first_route_pause = 5s;
+constexpr Duration longest_route_pause = 15min;
+
+}  // namespace
 
 Domain& QueueGroup::domain_for(std::string_view name) {
   Domain* domain = domains_.find(name);
@@ -141,6 +148,7 @@ void QueueGroup::assign(Domain& domain, const LaneKey& key, Instant valid_until,
   }
   domain.route_ = RouteState::known;
   domain.last_error_.reset();
+  domain.route_failures_ = 0;
   domain.route_until_ = valid_until;
   Lane& lane = lanes_.lane_for(key);
   if (domain.lane_ != &lane) {
@@ -165,6 +173,13 @@ void QueueGroup::fail_route(Domain& domain, Instant until, Now now, mail::Enhanc
                             std::string_view reply) {
   if (!reply.empty()) {
     domain.last_error_ = std::make_unique<LastError>(now.wall, status, std::string(reply));
+    // Each failure in a row doubles the pause: dead name servers must not keep healthy domains
+    // waiting for their first look-up.
+    const Duration pause = std::min<Duration>(
+        first_route_pause * (1U << std::min<unsigned>(domain.route_failures_, 16)),
+        longest_route_pause);
+    ++domain.route_failures_;
+    until = std::max(until, now.instant + pause);
   }
   const bool idle = domain.idle_;
   leave_lane(domain, now);

@@ -139,7 +139,7 @@ void ClientTransactions::on_service_closing(const Reply& reply) {
     const Stage stage = current.stage_of(step);
     const bool asked = step < current.next_send || current.content_open;
     if (asked && step == mail_step) {
-      current.result.mail_answered = true;
+      current.result.mail_answered = !reused_;  // or it is the farewell of an idle connection
     }
     if (asked && (stage == Stage::data || step == current.content_step())) {
       decide_rest(current, {Verdict::refused, current_stage(current), kept});

@@ -45,7 +45,9 @@ class Connection : public ListHook<SameKeyTag>, public ListHook<IdleTag>, public
   [[nodiscard]] const Peer& peer() const { return peer_; }
   [[nodiscard]] std::uint64_t id() const { return id_; }
   [[nodiscard]] queue::QueueGroup& group() const { return group_; }
-  [[nodiscard]] queue::Destination& destination() const { return destination_; }
+  // That it counts for. Destinations may share a host: then the one that uses it.
+  [[nodiscard]] queue::Destination& destination() const { return *destination_; }
+  void count_for(queue::Destination& destination) { destination_ = &destination; }
   [[nodiscard]] net::Stream& stream() { return stream_; }
   [[nodiscard]] const smtp::Capabilities& capabilities() const { return capabilities_; }
 
@@ -101,7 +103,7 @@ class Connection : public ListHook<SameKeyTag>, public ListHook<IdleTag>, public
   Peer peer_;
   std::uint64_t id_;
   queue::QueueGroup& group_;
-  queue::Destination& destination_;
+  queue::Destination* destination_;
   smtp::ReplyParser parser_;
   smtp::Capabilities capabilities_;
   std::optional<smtp::ClientTransactions> transactions_;

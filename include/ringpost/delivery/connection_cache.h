@@ -60,6 +60,8 @@ class ConnectionCache {
                             std::string_view host, std::uint16_t port);
   GroupCounts& counts_of(const queue::QueueGroup& group) { return counts_[group.settings().name]; }
   std::unique_ptr<Connection> remove_idle(Connection& connection);
+  static bool may_count_for(const Connection& connection, const queue::Destination& destination);
+  void count_for(Connection& connection, queue::Destination& destination);
   // Ends an idle connection to this destination, if there is one.
   void end_idle(const queue::Destination& destination);
   ring::Task<void> farewell(std::unique_ptr<Connection> connection, bool politely);

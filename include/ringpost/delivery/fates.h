@@ -11,9 +11,11 @@
 
 namespace ringpost::delivery {
 
+// `served`: the connection had carried other messages before. Then a 421 means that it was enough
+// for this connection, and costs no attempt; but not after the content, which it may be about.
 [[nodiscard]] Ledger::Fate fate_of_verdict(const smtp::TransactionResult& result,
                                            const smtp::RecipientVerdict& verdict,
-                                           std::string_view trouble);
+                                           std::string_view trouble, bool served);
 
 // The same outcome for every recipient of the entry; deferred ones are retried on schedule.
 [[nodiscard]] std::vector<Ledger::Fate> fates_for_all(const queue::Entry& entry,

@@ -66,6 +66,7 @@ class GroupService {
   CacheLimits cache_limits_;
   ring::Reactor& reactor_;
   std::uint32_t looking_up_ = 0;
+  Instant sleeping_until_;
   ring::Event work_;
   ring::Event runner_free_;
   ring::Gate gate_;

@@ -26,6 +26,16 @@ struct HostRecord {
   Instant streaming_refused_until{};
   // The server ended a connection after so many messages; 0 = not learnt.
   std::uint32_t messages_per_connection = 0;
+  std::uint32_t last_sent_away_after = 0;
+  Instant limit_until;
+
+  // The server has sent us away (421) after so many messages on a connection. Twice the same number
+  // in a row is a limit of its own, kept for a while.
+  void sent_away_after(std::uint32_t messages, Instant now);
+  // Messages that a connection may carry; 0 = no limit was learnt.
+  [[nodiscard]] std::uint32_t message_limit(Instant now) const {
+    return now < limit_until ? messages_per_connection : 0;
+  }
 
   static constexpr std::uint8_t overlaps_before_streaming = 3;
 

@@ -22,9 +22,10 @@ class MxWalk {
   struct Result {
     std::unique_ptr<Connection> connection;  // registered with the cache; null: see trouble
     Trouble trouble;
-    bool permanent = false;  // no attempt can ever succeed: recipients bounce
-    bool slow = false;       // an address did not answer in time
-    bool own_fault = false;  // descriptors, ports or memory ran out here: no host is to blame
+    bool permanent = false;        // no attempt can ever succeed: recipients bounce
+    std::optional<Instant> until;  // all addresses are down: when the first may be tried again
+    bool slow = false;             // an address did not answer in time
+    bool own_fault = false;        // descriptors, ports or memory ran out here: no host is to blame
   };
 
   // All of these outlive the walk.
@@ -40,7 +41,7 @@ class MxWalk {
   };
   struct Candidates {
     std::vector<Candidate> usable;
-    std::vector<Candidate> down;  // suspended addresses, in the order of the walk
+    std::optional<Instant> up_at;  // of suspended addresses, the first
     std::size_t prohibited = 0;
     bool temporary = false;  // some host's addresses could not be learnt
     Trouble trouble;         // the last one met

@@ -113,6 +113,7 @@ class Domain : public TableHook<Domain>, public ListHook<DomainListTag> {
   IntrusiveList<Flow, InDomainTag> flows_;
   std::uint64_t entries_ = 0;
   std::uint64_t ready_entries_ = 0;
+  std::uint16_t route_failures_ = 0;  // in a row
   bool idle_ = false;
   Counts counts_;
 };
