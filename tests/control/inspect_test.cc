@@ -124,7 +124,7 @@ class InspectTest : public testing::Test {
 
   [[nodiscard]] queue::Now now() { return {reactor_.now(), reactor_.wall_now()}; }
   queue::QueueGroup& bulk() { return *groups_[0].queue; }
-  queue::QueuedMessage& add(std::vector<std::string> recipients, std::uint16_t part = 0) {
+  queue::QueuedMessage& add(std::vector<std::string> recipients, std::uint32_t part = 0) {
     mail::Envelope envelope;
     envelope.sender = "news@sender.example";
     envelope.recipients = std::move(recipients);
@@ -440,8 +440,8 @@ TEST_F(InspectTest, ShowTellsWhatLeftForAnotherShardAndWhatIsDone) {
 }
 
 TEST_F(InspectTest, ShowFindsThePartsThatThisShardTook) {
-  const std::uint16_t first = delivery::part_number(1, 0);
-  const std::uint16_t second = delivery::part_number(3, 0);
+  const std::uint32_t first = delivery::part_number(1, 0, 0, 0);
+  const std::uint32_t second = delivery::part_number(3, 0, 0, 0);
   add({"a@gmail.example"}, first);
   add({"b@gmail.example"}, second);
   const MessageView shown = get<MessageView>(ShowCommand{id_.to_string()});
