@@ -104,7 +104,7 @@ ring::Task<void> Sink::serve(int fd) {
     if (connection.stream.bytes_unsent() > most_unsent) {
       co_await connection.stream.sent_down_to(0, never);
     }
-    ring::Received received = co_await connection.stream.receive();
+    net::Received received = co_await connection.stream.receive();
     if (received.result() <= 0) {
       break;
     }

@@ -33,27 +33,11 @@ Connection::Connection(ring::Reactor& reactor, int fd, Peer peer, std::uint64_t 
       group_(group),
       destination_(destination) {}
 
-ring::ReceiveWait Connection::receive(Instant deadline) {
-  if (!armed_) {
-    armed_.emplace(stream_.receive());
-  }
-  armed_->set_deadline(deadline);
-  return ring::ReceiveWait(*armed_);
-}
-
-void Connection::watch() {
-  if (!armed_) {
-    armed_.emplace(stream_.receive());
-  }
-  armed_->set_deadline(never);
-}
-
 ring::Task<Connection::Answer> Connection::read_reply(smtp::Stage stage, Instant deadline,
                                                       Trouble& trouble) {
   trouble = {stage, smtp::classify_silence(stage).status, {}};
   while (true) {
-    const ring::Received bytes = co_await receive(deadline);
-    received();
+    const net::Received bytes = co_await stream_.receive(deadline);
     if (bytes.result() <= 0) {
       trouble.text = fmt::format("{} while waiting for the reply to {}",
                                  describe_network_error(bytes.result()), name_of(stage));
@@ -118,8 +102,7 @@ void Connection::start_transactions(smtp::Mode mode, std::size_t depth) {
 ring::Task<void> Connection::quit(Instant deadline) {
   stream_.write("QUIT\r\n");
   while (true) {
-    const ring::Received bytes = co_await receive(deadline);
-    received();
+    const net::Received bytes = co_await stream_.receive(deadline);
     if (bytes.result() <= 0) {
       break;
     }
@@ -131,10 +114,6 @@ ring::Task<void> Connection::quit(Instant deadline) {
 
 ring::Task<void> Connection::close() {
   stream_.abort();
-  if (armed_) {
-    const ring::Received last = co_await ring::ReceiveWait(*armed_);
-    received();
-  }
   co_await stream_.close();
 }
 

@@ -50,8 +50,7 @@ ring::Task<Conversation::End> Conversation::run() {
     if (machine.idle()) {
       break;
     }
-    const ring::Received bytes = co_await connection_.receive(deadline());
-    connection_.received();
+    const net::Received bytes = co_await connection_.stream().receive(deadline());
     confirm_sent();
     if (bytes.result() == -ETIMEDOUT && !timed_out()) {
       continue;  // a large content still makes progress

@@ -50,9 +50,7 @@ ring::Task<void> Session::run() {
   Instant progressed = reactor_.now();
   while (open && !(shutting_down_ && !machine_.in_transaction())) {
     const Duration patience = machine_.in_content() ? block_timeout_ : command_timeout_;
-    receiving_.emplace(stream_.receive(progressed + patience));
-    const ring::Received received = co_await ring::ReceiveWait(*receiving_);
-    receiving_.reset();
+    const net::Received received = co_await stream_.receive(progressed + patience);
     if (received.result() == -ETIMEDOUT) {
       machine_.time_out();
       break;
@@ -112,8 +110,8 @@ ring::Task<void> Session::submit(std::uint64_t number, std::unique_ptr<mail::Mes
 
 void Session::shut_down() {
   shutting_down_ = true;
-  if (receiving_ && !machine_.in_transaction()) {
-    receiving_->cancel();
+  if (!machine_.in_transaction()) {
+    stream_.cancel_receive();
   }
 }
 

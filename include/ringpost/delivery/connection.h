@@ -58,14 +58,10 @@ class Connection : public ListHook<SameKeyTag>, public ListHook<IdleTag>, public
   [[nodiscard]] smtp::ClientTransactions& transactions() { return *transactions_; }
   [[nodiscard]] smtp::ReplyParser& parser() { return parser_; }
 
-  // `Received r = co_await connection.receive(deadline);` goes on with the armed receive, if any.
-  // Its result taken, received() must be called.
-  ring::ReceiveWait receive(Instant deadline);
-  void received() { armed_.reset(); }
   // Keeps a receive armed while the connection is idle.
-  void watch();
+  void watch() { stream_.watch(); }
   // The server has said or done something on the idle connection: it cannot be used any more.
-  [[nodiscard]] bool disturbed() const { return armed_ && armed_->await_ready(); }
+  [[nodiscard]] bool disturbed() const { return stream_.disturbed(); }
 
   // Says QUIT, waits for the reply or the deadline, closes.
   ring::Task<void> quit(Instant deadline);
@@ -105,7 +101,6 @@ class Connection : public ListHook<SameKeyTag>, public ListHook<IdleTag>, public
   smtp::ReplyParser parser_;
   smtp::Capabilities capabilities_;
   std::optional<smtp::ClientTransactions> transactions_;
-  std::optional<ring::ReceiveOperation> armed_;
 };
 
 // What happened to the network, in words for people: "connection refused", "timed out after …".

@@ -5,7 +5,6 @@
 
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <string>
 
 #include "ringpost/base/intrusive_list.h"
@@ -45,7 +44,6 @@ class Session : public ListHook<SessionTag> {
   Duration command_timeout_;
   Duration block_timeout_;
   bool shutting_down_ = false;
-  std::optional<ring::ReceiveOperation> receiving_;
   ring::Event completed_;
   ring::Gate submissions_;
 };
