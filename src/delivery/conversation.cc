@@ -56,7 +56,7 @@ ring::Task<Conversation::End> Conversation::run() {
       continue;  // a large content still makes progress
     }
     if (bytes.result() <= 0) {
-      lose(describe_network_error(bytes.result()));
+      lose(connection_.describe(bytes.result()));
     } else if (!feed(bytes.bytes())) {
       lose(machine.close_reason());
     }
@@ -167,6 +167,7 @@ bool Conversation::refuse_for_obstacle(UnderWay& under_way) {
   outcome.address = address_;
   Attempt attempt(seat_.lane->destination().name(), under_way.started);
   attempt.connection = connection_.id();
+  attempt.tls = connection_.tls_version();
   room_.ledger.settle(group_, entry, fates_for_all(entry, std::move(outcome)), attempt);
   return true;
 }
@@ -385,6 +386,7 @@ void Conversation::settle_results() {
     Attempt attempt(seat_.lane->destination().name(), done.started);
     attempt.connection = connection_.id();
     attempt.transaction = done.number;
+    attempt.tls = connection_.tls_version();
     room_.ledger.settle(group_, *done.entry, std::move(fates), attempt);
   }
 }

@@ -99,8 +99,7 @@ void TlsChannel::send(std::string_view plaintext, std::string& ciphertext_out) {
   }
   outgoing_ = &ciphertext_out;
   ERR_clear_error();
-  const int result =
-      SSL_write(ssl_.get(), plaintext.data(), static_cast<int>(plaintext.size()));
+  const int result = SSL_write(ssl_.get(), plaintext.data(), static_cast<int>(plaintext.size()));
   if (result <= 0) {
     judge(result);
   }

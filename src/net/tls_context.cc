@@ -113,8 +113,8 @@ Result<> TlsContext::check_key(std::string_view key) {
 
 Result<> TlsContext::prepare(TlsChannel::Side side) {
   method_.reset(BIO_meth_new(BIO_TYPE_SOURCE_SINK, "ringpost"));
-  context_.reset(SSL_CTX_new(side == TlsChannel::Side::server ? TLS_server_method()
-                                                              : TLS_client_method()));
+  context_.reset(
+      SSL_CTX_new(side == TlsChannel::Side::server ? TLS_server_method() : TLS_client_method()));
   if (method_ == nullptr || context_ == nullptr) {
     return fail(fmt::format("OpenSSL makes no context: {}", reason()),
                 "look at openssl.cnf, which it reads at start");

@@ -12,6 +12,7 @@
 #include "ringpost/base/ip_address.h"
 #include "ringpost/config/config.h"
 #include "ringpost/net/stream.h"
+#include "ringpost/net/tls_context.h"
 #include "ringpost/queue/queue_group.h"
 #include "ringpost/smtp/capabilities.h"
 #include "ringpost/smtp/classify.h"
@@ -24,7 +25,15 @@ namespace ringpost::delivery {
 struct Trouble {
   smtp::Stage stage = smtp::Stage::connect;
   mail::EnhancedStatus status;
-  std::string text;  // "421 4.7.0 Try later" or "connection refused"
+  std::string text;         // "421 4.7.0 Try later" or "connection refused"
+  bool tls_failed = false;  // without STARTTLS it might have gone well
+};
+
+// What greet() is to do about STARTTLS.
+struct TlsWish {
+  config::TlsPolicy policy = config::TlsPolicy::none;
+  net::TlsContext* context = nullptr;  // null: this sender speaks no TLS
+  std::string resumption = {};         // as in net::TlsPeer
 };
 
 class ConnectionCache;
@@ -49,8 +58,14 @@ class Connection : public ListHook<SameKeyTag>, public ListHook<IdleTag>, public
   [[nodiscard]] net::Stream& stream() { return stream_; }
   [[nodiscard]] const smtp::Capabilities& capabilities() const { return capabilities_; }
 
-  // Waits for the greeting and says EHLO, HELO if EHLO is not understood. Nothing, or the trouble.
-  ring::Task<std::optional<Trouble>> greet(std::string hostname, config::Timeouts timeouts);
+  // Waits for the greeting, says EHLO (HELO if EHLO is not understood), and starts TLS where that
+  // is offered or demanded. Nothing, or the trouble.
+  ring::Task<std::optional<Trouble>> greet(std::string hostname, config::Timeouts timeouts,
+                                           TlsWish wish);
+  // "TLSv1.3"; empty in plain text.
+  [[nodiscard]] std::string_view tls_version() const;
+  // What became of a receive, in words for people.
+  [[nodiscard]] std::string describe(int result) const;
 
   // Begins the transactions, or goes on with them, in lock-step or with as many at the same time as
   // the host bears.
@@ -89,8 +104,15 @@ class Connection : public ListHook<SameKeyTag>, public ListHook<IdleTag>, public
  private:
   // Waits for the reply that ends `stage`, which the parser then has; without one, `trouble` says
   // why.
-  enum class Answer : std::uint8_t { positive, refused, silence };
+  enum class Answer : std::uint8_t { positive, refused, silence, surplus };
   ring::Task<Answer> read_reply(smtp::Stage stage, Instant deadline, Trouble& trouble);
+  // EHLO, else HELO.
+  ring::Task<Answer> say_hello(const std::string& hostname, const config::Timeouts& timeouts,
+                               Trouble& trouble);
+  // STARTTLS and EHLO again. True: the connection can serve, under TLS or, where the policy bears
+  // it, in plain text.
+  ring::Task<bool> secure(const std::string& hostname, const config::Timeouts& timeouts,
+                          const TlsWish& wish, Trouble& trouble);
 
   ring::Reactor& reactor_;
   net::Stream stream_;
