@@ -104,7 +104,7 @@ TEST(TlsChannel, WhatComesWithTheEndOfTheHandshakeIsNotLost) {
 
 TEST(TlsChannel, PlainTextInsteadOfAHandshakeFailsAndIsNeverTakenForContent) {
   const auto server = server_context();
-  for (const std::string garbage :
+  for (const std::string& garbage :
        {std::string("EHLO plain.test\r\nMAIL FROM:<a@b>\r\n"),
         std::string("\x16\x03\x01\x00\x05xxxxx", 10), std::string(300, '\0'),
         std::string("GET / HTTP/1.0\r\n\r\n")}) {
