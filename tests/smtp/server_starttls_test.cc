@@ -105,6 +105,7 @@ TEST_F(StartTls, TakesNoArgument) {
 }
 
 TEST_F(StartTls, HeloUnderTlsIsNoEsmtp) {
+  fixture_.feed_all(hello);
   switch_to_tls();
   fixture_.feed_all("HELO client.example\r\n");
   fixture_.feed_all(letter);
