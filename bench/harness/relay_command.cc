@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <memory>
@@ -35,6 +36,7 @@ struct RelayCommand {
   bool keep = false;
   bool no_pipelining = false;
   bool chunking = false;
+  bool tls = false;
 
   Result<int> run();
   Result<RelaySettings> settings() const;
@@ -105,7 +107,19 @@ Result<RelaySettings> RelayCommand::settings() const {
   return settings;
 }
 
+// What differs when one system is measured.
+RelaySettings settings_for(const std::string& system, RelaySettings settings) {
+  if (system == "ringpost-tls") {
+    settings.offers.tls = true;
+    settings.overrides.push_back("delivery.tls=encrypt");
+  }
+  return settings;
+}
+
 Result<int> RelayCommand::run() {
+  if (tls && std::ranges::find(systems, "ringpost-tls") == systems.end()) {
+    systems.emplace_back("ringpost-tls");
+  }
   Result<RelaySettings> wanted = settings();
   if (!wanted) {
     return std::unexpected(wanted.error());
@@ -115,7 +129,7 @@ Result<int> RelayCommand::run() {
     if (!made) {
       return std::unexpected(made.error());
     }
-    if (system == "ringpost") {
+    if (system.starts_with("ringpost")) {
       Result<std::string> path = find_ringpostd(ringpostd);
       if (!path) {
         return std::unexpected(path.error());
@@ -129,7 +143,8 @@ Result<int> RelayCommand::run() {
   bool interrupted = false;
   for (std::uint32_t repetition = 1; repetition <= repetitions && !interrupted; ++repetition) {
     for (std::size_t i = 0; i < systems.size() && !interrupted; ++i) {
-      const Result<RelayResult> result = run_relay(systems[i], repetition, *wanted, signals);
+      const Result<RelayResult> result =
+          run_relay(systems[i], repetition, settings_for(systems[i], *wanted), signals);
       if (!result) {
         return std::unexpected(result.error());
       }
@@ -151,7 +166,7 @@ Result<int> RelayCommand::run() {
 void add_options(CLI::App& relay, RelayCommand& command) {
   relay
       .add_option("--systems", command.systems,
-                  "what is measured, in turns: ringpost, postfix, postfix-cache")
+                  "what is measured, in turns: ringpost, ringpost-tls, postfix, postfix-cache")
       ->delimiter(',')
       ->capture_default_str();
   relay.add_option("--destinations", command.destinations, "recipient domains, each a server")
@@ -164,6 +179,8 @@ void add_options(CLI::App& relay, RelayCommand& command) {
       ->check(CLI::NonNegativeNumber);
   relay.add_flag("--chunking", command.chunking, "the sink offers CHUNKING");
   relay.add_flag("--no-pipelining", command.no_pipelining, "the sink does not offer PIPELINING");
+  relay.add_flag("--tls", command.tls,
+                 "measure ringpost-tls too: deliveries under TLS, with a sink that offers it");
   relay.add_option("--stall-seconds", command.stall_s, "give up after so long without progress")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();

@@ -10,6 +10,7 @@
 #include <deque>
 #include <utility>
 
+#include "harness/self_signed.h"
 #include "ringpost/net/socket.h"
 
 namespace ringpost::bench {
@@ -18,6 +19,7 @@ namespace {
 // A client that reads no answers is left waiting.
 constexpr std::uint64_t most_unsent = 256 * 1024;
 constexpr std::size_t most_delayed = 4096;
+constexpr Duration handshake_deadline = 30s;
 
 }  // namespace
 
@@ -40,6 +42,28 @@ struct Sink::Connection : ListHook<SinkConnectionTag> {
   bool no_more = false;
   ring::Event late_changed;
 };
+
+Sink::Sink(ring::Reactor& reactor, StopSignal& stop, const SinkSettings& settings,
+           Arrivals& arrivals)
+    : reactor_(reactor),
+      stop_(stop),
+      settings_(settings),
+      arrivals_(arrivals),
+      gate_(reactor.ready()) {
+  if (settings_.offers.tls) {
+    const SelfSigned identity = make_self_signed("sink.test");
+    tls_ = net::TlsContext::server(identity.certificate, identity.key).value();
+  }
+}
+
+ring::Task<bool> Sink::start_tls(Connection& connection) {
+  while (!connection.late.empty()) {
+    co_await reactor_.sleep(1ms);
+  }
+  const Result<> shaken =
+      co_await connection.stream.start_tls(tls_->accept(), reactor_.now() + handshake_deadline);
+  co_return shaken.has_value();
+}
 
 ring::Task<void> Sink::run(int fd) {
   gate_.spawn(accept_all(fd));
@@ -101,10 +125,15 @@ ring::Task<void> Sink::serve(int fd) {
     if (!go_on || connection.late.size() > most_delayed) {
       break;
     }
+    if (connection.session.take_tls_wish()) {
+      go_on = co_await start_tls(connection);
+      replies = {};
+      continue;
+    }
     if (connection.stream.bytes_unsent() > most_unsent) {
       co_await connection.stream.sent_down_to(0, never);
     }
-    ring::Received received = co_await connection.stream.receive();
+    net::Received received = co_await connection.stream.receive();
     if (received.result() <= 0) {
       break;
     }

@@ -10,6 +10,7 @@
 #include "harness/sink_session.h"
 #include "ringpost/base/intrusive_list.h"
 #include "ringpost/net/stream.h"
+#include "ringpost/net/tls_context.h"
 
 namespace ringpost::bench {
 
@@ -23,12 +24,7 @@ struct SinkConnectionTag;
 
 class Sink {
  public:
-  Sink(ring::Reactor& reactor, StopSignal& stop, const SinkSettings& settings, Arrivals& arrivals)
-      : reactor_(reactor),
-        stop_(stop),
-        settings_(settings),
-        arrivals_(arrivals),
-        gate_(reactor.ready()) {}
+  Sink(ring::Reactor& reactor, StopSignal& stop, const SinkSettings& settings, Arrivals& arrivals);
 
   // Serves on the listening socket `fd` until it is asked to stop.
   ring::Task<void> run(int fd);
@@ -38,6 +34,8 @@ class Sink {
 
   ring::Task<void> accept_all(int fd);
   ring::Task<void> serve(int fd);
+  // STARTTLS was said: false if it came to nothing.
+  ring::Task<bool> start_tls(Connection& connection);
   // Sends each answer when its delay has passed, without holding up what is read.
   ring::Task<void> answer_late(Connection& connection);
   bool from_loopback(int fd, IpAddress& local);
@@ -46,6 +44,7 @@ class Sink {
   StopSignal& stop_;
   SinkSettings settings_;
   Arrivals& arrivals_;
+  std::unique_ptr<net::TlsContext> tls_;  // null: not offered
   ring::Gate gate_;
   IntrusiveList<Connection, SinkConnectionTag> connections_;
 };

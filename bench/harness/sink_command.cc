@@ -28,6 +28,7 @@ struct SinkCommand {
   bool chunking = false;
   bool no_eight_bit = false;
   bool no_size = false;
+  bool tls = false;
 
   Result<int> run();
   [[nodiscard]] SinkSettings sink_settings() const;
@@ -78,7 +79,8 @@ SinkSettings SinkCommand::sink_settings() const {
   return {.offers = {.pipelining = !no_pipelining,
                      .eight_bit = !no_eight_bit,
                      .size = !no_size,
-                     .chunking = chunking},
+                     .chunking = chunking,
+                     .tls = tls},
           .delay = std::chrono::duration_cast<Duration>(
               std::chrono::duration<double, std::milli>(delay_ms))};
 }
@@ -175,6 +177,7 @@ void add_sink_command(CLI::App& app, Run& run) {
   sink.add_flag("--no-pipelining", command->no_pipelining, "do not offer PIPELINING");
   sink.add_flag("--no-8bitmime", command->no_eight_bit, "do not offer 8BITMIME");
   sink.add_flag("--no-size", command->no_size, "do not offer SIZE");
+  sink.add_flag("--tls", command->tls, "offer STARTTLS, with a certificate made on the spot");
   sink.callback([command, &run] {
     run = [command] {
       const Result<int> result = command->run();

@@ -146,6 +146,11 @@ bool SinkSession::command(std::string_view line, std::string& replies) {
     replies += "354 go on\r\n";
   } else if (offers_.chunking && equals_ignoring_case(verb, "BDAT")) {
     return begin_chunk(line.substr(4));
+  } else if (offers_.tls && !tls_ && equals_ignoring_case(line, "STARTTLS")) {
+    tls_ = tls_wanted_ = true;
+    has_sender_ = false;
+    recipients_.clear();
+    replies += "220 2.0.0 go ahead\r\n";
   } else if (equals_ignoring_case(verb, "EHLO")) {
     hello(replies);
   } else if (equals_ignoring_case(verb, "HELO") || equals_ignoring_case(verb, "NOOP")) {
@@ -210,6 +215,9 @@ void SinkSession::hello(std::string& replies) const {
   }
   if (offers_.size) {
     replies += "250-SIZE 268435456\r\n";
+  }
+  if (offers_.tls && !tls_) {
+    replies += "250-STARTTLS\r\n";
   }
   replies += "250 ENHANCEDSTATUSCODES\r\n";
 }

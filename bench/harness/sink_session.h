@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "harness/arrivals.h"
 #include "ringpost/base/time.h"
@@ -17,6 +18,7 @@ struct SinkOffers {
   bool eight_bit = true;
   bool size = true;
   bool chunking = false;
+  bool tls = false;  // STARTTLS
 };
 
 // The content of one message, in pieces: takes the stuffing off and finds CRLF.CRLF, which alone
@@ -46,6 +48,8 @@ class SinkSession {
 
   // Appends replies. False: close once they are sent.
   bool feed(std::string_view bytes, Instant now, std::string& replies);
+  // The client has said STARTTLS: shake hands when the replies are sent. True once.
+  bool take_tls_wish() { return std::exchange(tls_wanted_, false); }
 
  private:
   bool command(std::string_view line, std::string& replies);
@@ -57,6 +61,8 @@ class SinkSession {
   SinkOffers offers_;
   Arrivals& arrivals_;
   Arrivals::Connection connection_;
+  bool tls_wanted_ = false;
+  bool tls_ = false;
   bool in_content_ = false;
   bool in_chunk_ = false;
   bool last_chunk_ = false;

@@ -75,7 +75,7 @@ ring::Task<bool> Source::converse(int fd) {
   int failed = 0;
   while (!session.ended() && failed == 0) {
     const Instant deadline = reactor_.now() + answer_deadline;
-    ring::Received received = co_await open.stream.receive(deadline);
+    net::Received received = co_await open.stream.receive(deadline);
     if (received.result() <= 0) {
       failed = received.result() == 0 ? -ECONNRESET : received.result();
       break;

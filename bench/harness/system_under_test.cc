@@ -72,7 +72,7 @@ std::unique_ptr<SystemUnderTest> make_ringpost() {
 }
 
 Result<std::unique_ptr<SystemUnderTest>> make_system(std::string_view name) {
-  if (name == "ringpost") {
+  if (name == "ringpost" || name == "ringpost-tls") {
     return make_ringpost();
   }
   if (name == "postfix" || name == "postfix-cache") {
@@ -80,10 +80,10 @@ Result<std::unique_ptr<SystemUnderTest>> make_system(std::string_view name) {
   }
   if (name == "exim" || name == "opensmtpd" || name == "sendmail") {
     return fail(fmt::format("this version cannot measure {}", name),
-                "choose among ringpost, postfix, postfix-cache");
+                "choose among ringpost, ringpost-tls, postfix, postfix-cache");
   }
   return fail(fmt::format("unknown system '{}'", name),
-              "choose among ringpost, postfix, postfix-cache");
+              "choose among ringpost, ringpost-tls, postfix, postfix-cache");
 }
 
 Result<std::uint16_t> free_port() {

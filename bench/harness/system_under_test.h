@@ -45,8 +45,8 @@ class SystemUnderTest {
   std::vector<std::string> environment_;
 };
 
-// "ringpost", "postfix" (tuned, its connection cache off: what is fastest where the network costs
-// no time), "postfix-cache" (with it).
+// "ringpost", "ringpost-tls" (the same; the sink differs), "postfix" (tuned, its connection cache
+// off: what is fastest where the network costs no time), "postfix-cache" (with it).
 Result<std::unique_ptr<SystemUnderTest>> make_system(std::string_view name);
 std::unique_ptr<SystemUnderTest> make_ringpost();
 std::unique_ptr<SystemUnderTest> make_postfix(bool connection_cache);

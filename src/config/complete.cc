@@ -84,6 +84,14 @@ class Completion {
       problem("retry.first", "retry.first: is longer than retry.max",
               fmt::format("at most {}", format_duration(config_.retry.max)));
     }
+    const Listener& listener = config_.listener;
+    if (listener.tls_certificate.empty() != listener.tls_key.empty()) {
+      const bool key_missing = listener.tls_key.empty();
+      problem(key_missing ? "listener.tls_certificate" : "listener.tls_key",
+              key_missing ? "listener.tls_certificate: is of no use without listener.tls_key"
+                          : "listener.tls_key: is of no use without listener.tls_certificate",
+              "name both files, or neither");
+    }
     if (config_.control.socket.size() > max_socket_path) {
       problem("control.socket",
               fmt::format("control.socket: '{}' is longer than {} bytes, the most that a Unix "

@@ -122,6 +122,7 @@ class Loader {
     default_group_.connection_cache_size = cache.size;
     default_group_.connection_cache_timeout = cache.timeout;
     default_group_.streaming_depth = loaded_.config.delivery.streaming_depth;
+    default_group_.tls = loaded_.config.delivery.tls;
     read_groups();
     read_overrides_of_groups();
     complete(loaded_, default_group_, environment, problems_);
@@ -291,6 +292,7 @@ class Loader {
     group.connection_cache_size = default_group_.connection_cache_size;
     group.connection_cache_timeout = default_group_.connection_cache_timeout;
     group.streaming_depth = loaded_.config.delivery.streaming_depth;
+    group.tls = loaded_.config.delivery.tls;
     const bool is_default = *name == default_group_name;
     for (const auto& [key, node] : table) {
       if (key.str() == "name") {

@@ -17,6 +17,12 @@ constexpr std::uint64_t tebibyte = 1ULL << 40;
 constexpr Duration shortest = 1s;
 using enum TimeUnit;
 
+void read_tls_policy(TlsPolicy& policy, Reader& reader) {
+  if (const auto index = reader.choice({"none", "may", "encrypt", "verify"}, {})) {
+    policy = static_cast<TlsPolicy>(*index);
+  }
+}
+
 constexpr Key<Config> config_table[] = {
     {{"spool.directory", "string", "", "\"/var/spool/ringpost\""},
      [](Config& c, Reader& r) { r.text(c.spool.directory); }},
@@ -43,6 +49,10 @@ constexpr Key<Config> config_table[] = {
      [](Config& c, Reader& r) { r.number(c.listener.max_command_length, 512, 65'536); }},
     {{"listener.max_line_length", "number", "bytes", "1000"},
      [](Config& c, Reader& r) { r.number(c.listener.max_line_length, 1000, 1'048'576); }},
+    {{"listener.tls_certificate", "string", "", "(none)"},
+     [](Config& c, Reader& r) { r.text(c.listener.tls_certificate); }},
+    {{"listener.tls_key", "string", "", "(none)"},
+     [](Config& c, Reader& r) { r.text(c.listener.tls_key); }},
 
     {{"control.socket", "string", "", "(spool.directory + \"/control.socket\")"},
      [](Config& c, Reader& r) { r.text(c.control.socket); }},
@@ -59,6 +69,10 @@ constexpr Key<Config> config_table[] = {
      [](Config& c, Reader& r) { r.networks(c.delivery.prohibited_networks); }},
     {{"delivery.streaming_depth", "number", "", "8"},
      [](Config& c, Reader& r) { r.number(c.delivery.streaming_depth, 1, max_streaming_depth); }},
+    {{"delivery.tls", "string", "", "\"may\""},
+     [](Config& c, Reader& r) { read_tls_policy(c.delivery.tls, r); }},
+    {{"delivery.tls_ca_file", "string", "", "(the system's trust store)"},
+     [](Config& c, Reader& r) { r.text(c.delivery.tls_ca_file); }},
     {{"connection_cache.size", "number", "", "1000"},
      [](Config& c, Reader& r) { r.number(c.connection_cache.size, 0, max_count); }},
     {{"connection_cache.timeout", "duration", "m", "\"30s\""},
@@ -74,6 +88,8 @@ constexpr Key<Config> config_table[] = {
      [](Config& c, Reader& r) { r.duration(c.timeouts.initial, minutes, shortest); }},
     {{"timeouts.helo", "duration", "m", "\"5m\""},
      [](Config& c, Reader& r) { r.duration(c.timeouts.helo, minutes, shortest); }},
+    {{"timeouts.starttls", "duration", "m", "\"2m\""},
+     [](Config& c, Reader& r) { r.duration(c.timeouts.starttls, minutes, shortest); }},
     {{"timeouts.mail", "duration", "m", "\"5m\""},
      [](Config& c, Reader& r) { r.duration(c.timeouts.mail, minutes, shortest); }},
     {{"timeouts.rcpt", "duration", "m", "\"5m\""},
@@ -144,6 +160,8 @@ constexpr Key<QueueGroup> queue_group_table[] = {
      [](QueueGroup& g, Reader& r) { r.duration(g.connection_cache_timeout, minutes, 0s); }},
     {{"queue_group.streaming_depth", "number", "", "(delivery.streaming_depth)"},
      [](QueueGroup& g, Reader& r) { r.number(g.streaming_depth, 1, max_streaming_depth); }},
+    {{"queue_group.tls", "string", "", "(delivery.tls)"},
+     [](QueueGroup& g, Reader& r) { read_tls_policy(g.tls, r); }},
 };
 
 constexpr Key<Route> route_table[] = {
@@ -157,18 +175,14 @@ constexpr KeyText name_key{"queue_group.name", "string", "", "(required)"};
 
 constexpr std::string_view unsupported[] = {
     "spool.minimum_free",
-    "listener.tls_certificate",
-    "listener.tls_key",
     "suppression.*",
     "metrics.*",
-    "delivery.tls",
     "egress.*",
     "destination.*",
     "timeouts.ident",
     "timeouts.fileopen",
     "timeouts.lhlo",
     "timeouts.auth",
-    "timeouts.starttls",
     "timeouts.resolver_retrans_first",
     "timeouts.resolver_retrans_normal",
     "timeouts.resolver_retry_first",

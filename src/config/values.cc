@@ -2,9 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
 #include <limits>
 #include <utility>
 
+#include "ringpost/base/check.h"
 #include "ringpost/base/text.h"
 
 namespace ringpost::config {
@@ -12,6 +15,7 @@ namespace {
 
 constexpr std::size_t max_domain_length = 253;
 constexpr std::size_t max_label_length = 63;
+constexpr std::array<std::string_view, 4> tls_policies{"none", "may", "encrypt", "verify"};
 
 bool is_label_character(char c) {
   return (c >= 'a' && c <= 'z') || is_digit(c) || c == '-' || c == '_';
@@ -47,6 +51,16 @@ std::string_view why_no_domain(std::string_view name) {
 }
 
 }  // namespace
+
+std::string_view name_of(TlsPolicy policy) {
+  return tls_policies[static_cast<std::size_t>(policy)];
+}
+
+TlsPolicy tls_policy_named(std::string_view name) {
+  const auto* const found = std::ranges::find(tls_policies, name);
+  check(found != tls_policies.end(), "a TLS policy is known by its name");
+  return static_cast<TlsPolicy>(found - tls_policies.begin());
+}
 
 std::string Host::to_string() const {
   const std::string host = !address           ? name

@@ -55,11 +55,8 @@ bool is_domain(const std::string& domain) {
   return name && !name->empty();
 }
 
-// The route in use, else the one that the configuration or what the resolver remembers gives.
-std::optional<queue::LaneKey> route_of(const Subject& subject) {
-  if (subject.queued != nullptr && subject.queued->lane() != nullptr) {
-    return subject.queued->lane()->key();
-  }
+// The route that the configuration or what the resolver remembers gives.
+std::optional<queue::LaneKey> route_without_lane(const Subject& subject) {
   if (auto configured = delivery::configured_lane(subject.view.config, subject.domain)) {
     return configured;
   }
@@ -68,6 +65,18 @@ std::optional<queue::LaneKey> route_of(const Subject& subject) {
     return delivery::lane_by_mx(subject.view.config, subject.domain, mx->hosts);
   }
   return std::nullopt;
+}
+
+// The route in use, else the one that would be.
+std::optional<queue::LaneKey> route_of(const Subject& subject) {
+  if (subject.queued != nullptr && subject.queued->lane() != nullptr) {
+    return subject.queued->lane()->key();
+  }
+  std::optional<queue::LaneKey> route = route_without_lane(subject);
+  if (route && route->tls.empty()) {
+    route->tls = subject.group.settings().tls;
+  }
+  return route;
 }
 
 const queue::Lane* lane_of(const Subject& subject) {

@@ -43,7 +43,6 @@ struct Server::Client : ListHook<ClientTag> {
   Client(ring::Reactor& reactor, int fd) : stream(reactor, fd) {}
 
   net::Stream stream;
-  std::optional<ring::ReceiveOperation> receiving;
 };
 
 Server::Server(ring::Reactor& reactor, std::string socket_path, Everybody& everybody,
@@ -153,9 +152,7 @@ ring::Task<bool> Server::read_request(Client& client, RequestReader& request) {
     if (closing_) {
       co_return false;
     }
-    client.receiving.emplace(client.stream.receive(deadline));
-    const ring::Received received = co_await ring::ReceiveWait(*client.receiving);
-    client.receiving.reset();
+    const net::Received received = co_await client.stream.receive(deadline);
     if (received.result() == -ETIMEDOUT) {
       co_return true;
     }
@@ -213,9 +210,7 @@ ring::Task<void> Server::close() {
     }
   }
   for (Client& client : clients_) {
-    if (client.receiving) {
-      client.receiving->cancel();
-    }
+    client.stream.cancel_receive();
   }
   const Instant deadline = reactor_.now() + farewell;
   while (connections_.running() > 0 && reactor_.now() < deadline) {

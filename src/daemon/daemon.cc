@@ -134,7 +134,8 @@ class Desk final : public control::Everybody {
 
 }  // namespace
 
-Daemon::Daemon(config::Loaded configuration) : configuration_(std::move(configuration)) {}
+Daemon::Daemon(config::Loaded configuration, std::vector<ShardTls> tls)
+    : configuration_(std::move(configuration)), tls_(std::move(tls)) {}
 
 Daemon::~Daemon() = default;
 
@@ -155,7 +156,12 @@ Result<> Daemon::prepare() {
     worker->kernel = std::move(*kernel);
     worker->shard = std::make_unique<shard::Shard>(
         *worker->kernel, *post_,
-        shard::ShardSettings{number, configuration_, name_servers(config), config.listener.smtp});
+        shard::ShardSettings{.number = number,
+                             .configuration = configuration_,
+                             .dns_servers = name_servers(config),
+                             .listening = config.listener.smtp,
+                             .server_tls = std::move(tls_[number].server),
+                             .client_tls = std::move(tls_[number].client)});
     post_->enroll(number, worker->shard->reactor());
     workers_.push_back(std::move(worker));
   }

@@ -7,12 +7,14 @@
 #include <cstdio>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "ringpost/base/log.h"
 #include "ringpost/config/load.h"
 #include "ringpost/daemon/daemon.h"
 #include "ringpost/daemon/system_check.h"
+#include "ringpost/daemon/tls_setup.h"
 #include "ringpost/daemon/version.h"
 
 namespace {
@@ -35,8 +37,16 @@ ringpost::config::Environment environment() {
 
 int run(const Options& options) {
   using namespace ringpost;
-  const config::LoadResult loaded =
-      config::load_file(options.file, options.overrides, environment());
+  config::LoadResult loaded = config::load_file(options.file, options.overrides, environment());
+  std::vector<daemon::ShardTls> tls;
+  if (loaded) {
+    auto made = daemon::make_tls(*loaded);
+    if (made) {
+      tls = std::move(*made);
+    } else {
+      loaded = std::unexpected(std::move(made.error()));
+    }
+  }
   if (options.check_config) {
     std::fputs(config::check_text(loaded).c_str(), loaded ? stdout : stderr);
     return loaded ? EXIT_SUCCESS : EXIT_FAILURE;
@@ -59,7 +69,7 @@ int run(const Options& options) {
   if (!daemon::all_good(facts)) {
     return EXIT_FAILURE;
   }
-  return daemon::Daemon(*loaded).run();
+  return daemon::Daemon(std::move(*loaded), std::move(tls)).run();
 }
 
 }  // namespace

@@ -33,30 +33,14 @@ Connection::Connection(ring::Reactor& reactor, int fd, Peer peer, std::uint64_t 
       group_(group),
       destination_(&destination) {}
 
-ring::ReceiveWait Connection::receive(Instant deadline) {
-  if (!armed_) {
-    armed_.emplace(stream_.receive());
-  }
-  armed_->set_deadline(deadline);
-  return ring::ReceiveWait(*armed_);
-}
-
-void Connection::watch() {
-  if (!armed_) {
-    armed_.emplace(stream_.receive());
-  }
-  armed_->set_deadline(never);
-}
-
 ring::Task<Connection::Answer> Connection::read_reply(smtp::Stage stage, Instant deadline,
                                                       Trouble& trouble) {
   trouble = {stage, smtp::classify_silence(stage).status, {}};
   while (true) {
-    const ring::Received bytes = co_await receive(deadline);
-    received();
+    const net::Received bytes = co_await stream_.receive(deadline);
     if (bytes.result() <= 0) {
-      trouble.text = fmt::format("{} while waiting for the reply to {}",
-                                 describe_network_error(bytes.result()), name_of(stage));
+      trouble.text = fmt::format("{} while waiting for the reply to {}", describe(bytes.result()),
+                                 name_of(stage));
       co_return Answer::silence;
     }
     const smtp::ReplyParser::Fed fed = parser_.feed(bytes.bytes());
@@ -67,7 +51,7 @@ ring::Task<Connection::Answer> Connection::read_reply(smtp::Stage stage, Instant
     if (fed.status == smtp::ReplyParser::Status::reply) {
       if (fed.consumed != bytes.bytes().size()) {
         trouble.text = fmt::format("the server spoke out of turn at {}", name_of(stage));
-        co_return Answer::silence;
+        co_return Answer::surplus;
       }
       break;
     }
@@ -80,30 +64,43 @@ ring::Task<Connection::Answer> Connection::read_reply(smtp::Stage stage, Instant
   co_return Answer::refused;
 }
 
+ring::Task<Connection::Answer> Connection::say_hello(const std::string& hostname,
+                                                     const config::Timeouts& timeouts,
+                                                     Trouble& trouble) {
+  capabilities_ = {};  // what was offered in plain text holds no longer under TLS
+  stream_.write(fmt::format("EHLO {}\r\n", hostname));
+  Answer answer = co_await read_reply(smtp::Stage::ehlo, reactor_.now() + timeouts.helo, trouble);
+  if (answer == Answer::positive) {
+    capabilities_ = smtp::parse_capabilities(parser_.reply());
+    co_return answer;
+  }
+  if (answer != Answer::refused ||
+      smtp::classify(smtp::Stage::ehlo, parser_.reply()).action != smtp::Action::say_helo) {
+    co_return answer;
+  }
+  stream_.write(fmt::format("HELO {}\r\n", hostname));
+  co_return co_await read_reply(smtp::Stage::helo, reactor_.now() + timeouts.helo, trouble);
+}
+
 ring::Task<std::optional<Trouble>> Connection::greet(std::string hostname,
-                                                     config::Timeouts timeouts) {
+                                                     config::Timeouts timeouts, TlsWish wish) {
   Trouble trouble;
   Answer answer =
       co_await read_reply(smtp::Stage::greeting, reactor_.now() + timeouts.initial, trouble);
   if (answer != Answer::positive) {
     co_return trouble;
   }
-  stream_.write(fmt::format("EHLO {}\r\n", hostname));
-  answer = co_await read_reply(smtp::Stage::ehlo, reactor_.now() + timeouts.helo, trouble);
-  if (answer == Answer::positive) {
-    capabilities_ = smtp::parse_capabilities(parser_.reply());
-    co_return std::nullopt;
-  }
-  if (answer == Answer::silence ||
-      smtp::classify(smtp::Stage::ehlo, parser_.reply()).action != smtp::Action::say_helo) {
+  answer = co_await say_hello(hostname, timeouts, trouble);
+  if (answer != Answer::positive) {
     co_return trouble;
   }
-  stream_.write(fmt::format("HELO {}\r\n", hostname));
-  answer = co_await read_reply(smtp::Stage::helo, reactor_.now() + timeouts.helo, trouble);
-  if (answer == Answer::positive) {
-    co_return std::nullopt;
+  if (wish.policy != config::TlsPolicy::none) {
+    const bool serves = co_await secure(hostname, timeouts, wish, trouble);
+    if (!serves) {
+      co_return trouble;
+    }
   }
-  co_return trouble;
+  co_return std::nullopt;
 }
 
 void Connection::start_transactions(smtp::Mode mode, std::size_t depth) {
@@ -118,8 +115,7 @@ void Connection::start_transactions(smtp::Mode mode, std::size_t depth) {
 ring::Task<void> Connection::quit(Instant deadline) {
   stream_.write("QUIT\r\n");
   while (true) {
-    const ring::Received bytes = co_await receive(deadline);
-    received();
+    const net::Received bytes = co_await stream_.receive(deadline);
     if (bytes.result() <= 0 || reactor_.now() >= deadline) {
       break;
     }
@@ -131,10 +127,6 @@ ring::Task<void> Connection::quit(Instant deadline) {
 
 ring::Task<void> Connection::close() {
   stream_.abort();
-  if (armed_) {
-    const ring::Received last = co_await ring::ReceiveWait(*armed_);
-    received();
-  }
   co_await stream_.close();
 }
 

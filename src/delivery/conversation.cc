@@ -50,14 +50,13 @@ ring::Task<Conversation::End> Conversation::run() {
     if (machine.idle()) {
       break;
     }
-    const ring::Received bytes = co_await connection_.receive(deadline());
-    connection_.received();
+    const net::Received bytes = co_await connection_.stream().receive(deadline());
     confirm_sent();
     if (bytes.result() == -ETIMEDOUT && !timed_out()) {
       continue;  // a large content still makes progress
     }
     if (bytes.result() <= 0) {
-      lose(describe_network_error(bytes.result()));
+      lose(connection_.describe(bytes.result()));
     } else if (!feed(bytes.bytes())) {
       lose(machine.close_reason());
     }
@@ -168,6 +167,7 @@ bool Conversation::refuse_for_obstacle(UnderWay& under_way) {
   outcome.address = address_;
   Attempt attempt(seat_.lane->destination().name(), under_way.started);
   attempt.connection = connection_.id();
+  attempt.tls = connection_.tls_version();
   room_.ledger.settle(group_, entry, fates_for_all(entry, std::move(outcome)), attempt);
   return true;
 }
@@ -387,6 +387,7 @@ void Conversation::settle_results() {
     Attempt attempt(seat_.lane->destination().name(), done.started);
     attempt.connection = connection_.id();
     attempt.transaction = done.number;
+    attempt.tls = connection_.tls_version();
     room_.ledger.settle(group_, *done.entry, std::move(fates), attempt);
   }
 }

@@ -84,7 +84,10 @@ bool GroupService::expire() {
 // --- routes --------------------------------------------------------------------------------------
 
 ring::Task<void> GroupService::find_route(queue::Domain& domain) {
-  const Routes::Answer answer = co_await room_.routes.find(domain.name());
+  Routes::Answer answer = co_await room_.routes.find(domain.name());
+  if (answer.lane.tls.empty()) {
+    answer.lane.tls = group_.settings().tls;
+  }
   --looking_up_;
   switch (answer.status) {
     case dns::LookupStatus::found:

@@ -119,6 +119,7 @@ void Ledger::tell(queue::QueueGroup& group, const queue::QueuedMessage& message,
   event.mx = fate.outcome.mx;
   event.address = fate.outcome.address;
   event.source = attempt.source;
+  event.tls = attempt.tls;
   event.reply = fate.outcome.reply;
   event.status = fate.outcome.status;
   const bool attempted =

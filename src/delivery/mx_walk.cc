@@ -19,6 +19,13 @@ constexpr mail::EnhancedStatus unable_to_route{5, 4, 4};
 // 4.3.1 mail system full.
 constexpr mail::EnhancedStatus system_full{4, 3, 1};
 
+// A host whose TLS fails is met in plain text for so long, before TLS is tried again.
+constexpr Duration clear_after_tls_failure = 1h;
+
+config::TlsPolicy policy_of(const queue::LaneKey& lane) {
+  return lane.tls.empty() ? config::TlsPolicy::none : config::tls_policy_named(lane.tls);
+}
+
 // What the peer is not to blame for.
 bool lacks_resources(int result) {
   return result == -EMFILE || result == -ENFILE || result == -ENOMEM || result == -ENOBUFS ||
@@ -45,12 +52,14 @@ std::vector<queue::RouteHost> in_walking_order(const queue::LaneKey& lane, Rando
 }  // namespace
 
 MxWalk::MxWalk(ring::Reactor& reactor, dns::Resolver& resolver, HostTable& hosts,
-               ConnectionCache& cache, const config::Config& config, std::uint32_t shard)
+               ConnectionCache& cache, const config::Config& config, net::TlsContext* tls,
+               std::uint32_t shard)
     : reactor_(reactor),
       resolver_(resolver),
       hosts_(hosts),
       cache_(cache),
       config_(config),
+      tls_(tls),
       // Unique over all shards, so that a line of the event log names one connection.
       next_connection_(std::uint64_t{shard} << 48 | 1) {}
 
@@ -100,6 +109,22 @@ ring::Task<MxWalk::Candidates> MxWalk::find_candidates(const queue::LaneKey& lan
 ring::Task<void> MxWalk::try_address(Candidate candidate, queue::QueueGroup& group,
                                      const queue::Lane& lane, Duration connect_timeout,
                                      Result& result) {
+  const config::TlsPolicy policy = policy_of(lane.key());
+  const bool optional = policy == config::TlsPolicy::may;
+  const bool clear = optional && hosts_.of(candidate.endpoint).clear_until > reactor_.now();
+  const config::TlsPolicy tried = clear ? config::TlsPolicy::none : policy;
+  co_await try_with_policy(candidate, group, lane, tried, connect_timeout, result);
+  if (result.connection != nullptr || !result.trouble.tls_failed || !optional) {
+    co_return;
+  }
+  hosts_.of(candidate.endpoint).clear_until = reactor_.now() + clear_after_tls_failure;
+  co_await try_with_policy(candidate, group, lane, config::TlsPolicy::none, connect_timeout,
+                           result);
+}
+
+ring::Task<void> MxWalk::try_with_policy(Candidate candidate, queue::QueueGroup& group,
+                                         const queue::Lane& lane, config::TlsPolicy policy,
+                                         Duration connect_timeout, Result& result) {
   const std::string where = fmt::format("{} [{}]", candidate.mx, candidate.endpoint.to_string());
   co_await cache_.reserve(group, lane.destination());
   const int fd = co_await net::connect_to(reactor_, candidate.endpoint, std::nullopt,
@@ -122,15 +147,24 @@ ring::Task<void> MxWalk::try_address(Candidate candidate, queue::QueueGroup& gro
         reactor_, fd, Connection::Peer(candidate.mx, candidate.endpoint), next_connection_++, group,
         lane.destination());
     cache_.adopt(*connection, lane.key());
+    TlsWish wish;
+    wish.policy = policy;
+    wish.context = tls_;
+    wish.resumption = fmt::format("{}\n{}", candidate.endpoint.port, lane.key().egress);
     const std::optional<Trouble> trouble =
-        co_await connection->greet(config_.identity.hostname, config_.timeouts);
+        co_await connection->greet(config_.identity.hostname, config_.timeouts, std::move(wish));
     if (!trouble) {
       result.connection = std::move(connection);
       co_return;
     }
+    const bool about_tls = trouble->stage == smtp::Stage::starttls;
     result.trouble = {trouble->stage, trouble->status,
-                      fmt::format("{} said: {}", where, trouble->text)};
+                      fmt::format("{}{} {}", where, about_tls ? ":" : " said:", trouble->text),
+                      trouble->tls_failed};
     cache_.end(std::move(connection), false);
+    if (about_tls) {
+      co_return;  // the address is well: other lanes may not need TLS, or not as much of it
+    }
   }
   const queue::HostStatusSettings& settings = group.settings().host_status;
   hosts_.of(candidate.endpoint).status.mark_down(result.trouble.text, reactor_.now(), settings);

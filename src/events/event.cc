@@ -122,6 +122,7 @@ void append_line(std::string& out, const Event& event) {
   line.text("tenant", event.tenant);
   line.text("job", event.job);
   line.text("envid", event.envid);
+  line.text("tls", event.tls);
   out += "}\n";
 }
 

@@ -43,14 +43,17 @@ smtp::ClientInfo describe_client(const std::optional<Endpoint>& peer,
 }  // namespace
 
 Listener::Listener(ring::Reactor& reactor, intake::Intake& intake, mail::IdSequence& ids,
-                   const config::Config& config)
+                   const config::Config& config, net::TlsContext* tls)
     : reactor_(reactor),
       intake_(intake),
       ids_(ids),
       config_(config),
+      tls_(tls),
       settings_(settings_from(config)),
       acceptors_(reactor.ready()),
-      sessions_(reactor.ready()) {}
+      sessions_(reactor.ready()) {
+  settings_.starttls = tls != nullptr;
+}
 
 void Listener::start(std::vector<int> descriptors) {
   descriptors_ = std::move(descriptors);
@@ -97,7 +100,7 @@ ring::Task<void> Listener::serve(int fd) {
   reactor_.kernel().set_socket_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
   smtp::ClientInfo client =
       describe_client(net::peer_endpoint(reactor_.kernel(), fd), config_.listener.relay_from);
-  Session session(reactor_, intake_, fd, settings_, std::move(client), ids_,
+  Session session(reactor_, intake_, fd, settings_, std::move(client), ids_, tls_,
                   config_.timeouts.command, config_.timeouts.datablock);
   open_.push_back(session);
   co_await session.run();

@@ -5,6 +5,8 @@
 #include <cerrno>
 #include <utility>
 
+#include "ringpost/base/log.h"
+
 namespace ringpost::listener {
 namespace {
 
@@ -28,11 +30,14 @@ std::string reply_to(intake::Verdict verdict, const mail::MessageId& id) {
 
 Session::Session(ring::Reactor& reactor, intake::Intake& intake, int fd,
                  const smtp::ServerSettings& settings, smtp::ClientInfo client,
-                 mail::IdSequence& ids, Duration command_timeout, Duration block_timeout)
+                 mail::IdSequence& ids, net::TlsContext* tls, Duration command_timeout,
+                 Duration block_timeout)
     : reactor_(reactor),
       intake_(intake),
       stream_(reactor, fd),
-      machine_(settings, std::move(client), ids),
+      machine_(settings, client, ids),
+      tls_(tls),
+      client_(std::move(client.address)),
       command_timeout_(command_timeout),
       block_timeout_(block_timeout),
       submissions_(reactor.ready()) {}
@@ -51,9 +56,7 @@ ring::Task<void> Session::run() {
   Instant progressed = reactor_.now();
   while (open && !(shutting_down_ && !machine_.in_transaction())) {
     const Duration patience = machine_.in_content() ? block_timeout_ : command_timeout_;
-    receiving_.emplace(stream_.receive(progressed + patience));
-    const ring::Received received = co_await ring::ReceiveWait(*receiving_);
-    receiving_.reset();
+    net::Received received = co_await stream_.receive(progressed + patience);
     if (received.result() == -ETIMEDOUT) {
       machine_.time_out();
       break;
@@ -61,9 +64,14 @@ ring::Task<void> Session::run() {
     if (received.result() <= 0) {
       break;
     }
-    open = co_await consume(received.bytes());
+    const Next next = co_await consume(received.bytes());
+    received.release();
     flush();
-    if (stream_.bytes_unsent() > most_unsent_bytes) {
+    open = next != Next::end;
+    if (next == Next::start_tls) {
+      open = co_await start_tls();
+    }
+    if (open && stream_.bytes_unsent() > most_unsent_bytes) {
       open = co_await stream_.sent_down_to(most_unsent_bytes, reactor_.now() + command_timeout_);
     }
     if (machine_.progress() != progress) {
@@ -76,19 +84,34 @@ ring::Task<void> Session::run() {
   }
   co_await submissions_.close();
   flush();
+  stream_.finish();
   co_await stream_.sent_down_to(0, reactor_.now() + command_timeout_);
   co_await stream_.close();
 }
 
-ring::Task<bool> Session::consume(std::string_view bytes) {
+ring::Task<bool> Session::start_tls() {
+  const Instant deadline = reactor_.now() + command_timeout_;
+  const Result<> shaken = co_await stream_.start_tls(tls_->accept(), deadline);
+  if (!shaken) {
+    log::info("TLS handshake with client [{}]: {}", client_, shaken.error().describe());
+    machine_.abandon();
+    co_return false;
+  }
+  machine_.tls_started();
+  co_return true;
+}
+
+ring::Task<Session::Next> Session::consume(std::string_view bytes) {
   while (true) {
     const smtp::ServerSession::Progress progress = machine_.feed(bytes, reactor_.wall_now());
     bytes.remove_prefix(progress.consumed);
     switch (progress.step) {
       case smtp::ServerSession::Step::need_more:
-        co_return true;
+        co_return Next::receive;
+      case smtp::ServerSession::Step::start_tls:
+        co_return Next::start_tls;
       case smtp::ServerSession::Step::close:
-        co_return false;
+        co_return Next::end;
       case smtp::ServerSession::Step::message: {
         auto message = std::make_unique<mail::Message>(machine_.take_message());
         const std::uint64_t number = machine_.last_message_number();
@@ -113,8 +136,8 @@ ring::Task<void> Session::submit(std::uint64_t number, std::unique_ptr<mail::Mes
 
 void Session::shut_down() {
   shutting_down_ = true;
-  if (receiving_ && !machine_.in_transaction()) {
-    receiving_->cancel();
+  if (!machine_.in_transaction()) {
+    stream_.cancel_receive();
   }
 }
 

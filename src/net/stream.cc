@@ -11,9 +11,37 @@ Stream::~Stream() {
   check(fd_ < 0 || reactor_.ready().abandoned(), "a stream died before it was closed");
 }
 
+void Stream::arm(Instant deadline) {
+  if (armed_) {
+    armed_->set_deadline(deadline);
+  } else if (!has_leftovers()) {
+    armed_.emplace(reactor_.receive(fd_, deadline));
+  }
+}
+
+Received Stream::take() {
+  if (!armed_) {
+    return take_leftovers();
+  }
+  ring::Received raw = armed_->await_resume();
+  armed_.reset();
+  if (tls_ != nullptr && raw.result() > 0) {
+    return decrypt(std::move(raw));
+  }
+  return Received(std::move(raw));
+}
+
+void Stream::cancel_receive() {
+  if (armed_) {
+    armed_->cancel();
+  }
+}
+
 void Stream::write(std::string bytes) {
   written_ += bytes.size();
-  if (queued_.empty()) {
+  if (tls_ != nullptr) {
+    encrypt(bytes);
+  } else if (queued_.empty()) {
     queued_ = std::move(bytes);
   } else {
     queued_ += bytes;
@@ -34,10 +62,13 @@ void Stream::send_next() {
 
 void Stream::completed(int result) {
   sending_ = false;
-  if (result > 0) {
+  const std::size_t length = std::exchange(sending_length_, 0);
+  if (result > 0 && tls_ != nullptr) {
+    count_records(static_cast<std::uint64_t>(result));
+  } else if (result > 0) {
     sent_ += static_cast<std::uint64_t>(result);
   }
-  if (result != static_cast<int>(sending_length_)) {
+  if (result != static_cast<int>(length)) {
     // MSG_WAITALL makes a short send an error whose errno the next call would have told.
     if (error_ == 0) {
       error_ = result < 0 ? result : -EPIPE;
@@ -67,11 +98,15 @@ void Stream::abort() {
 }
 
 ring::Task<void> Stream::close() {
-  if (sending_) {
+  if (sending_ || armed_) {
     abort();
   }
   while (sending_) {
     co_await progress_.wait();
+  }
+  if (armed_) {
+    const ring::Received last = co_await ring::ReceiveWait(*armed_);
+    armed_.reset();
   }
   reactor_.kernel().close(std::exchange(fd_, -1));
 }

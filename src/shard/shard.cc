@@ -42,6 +42,7 @@ queue::GroupSettings group_settings(const config::Config& config, const config::
   settings.messages_per_second = group.rate_per_second;
   settings.delivery = group.delivery == config::DeliveryMode::hold ? queue::DeliveryMode::hold
                                                                    : queue::DeliveryMode::queue;
+  settings.tls = config::name_of(group.tls);
   settings.retry.first = config.retry.first;
   settings.retry.longest = config.retry.max;
   settings.retry.expiry = config.timeouts.queuereturn;
@@ -56,6 +57,8 @@ Shard::Shard(ring::Kernel& kernel, PostOffice& post, ShardSettings settings)
       configuration_(settings.configuration),
       post_(post),
       assignment_(configuration_.config, post.shards()),
+      server_tls_(std::move(settings.server_tls)),
+      client_tls_(std::move(settings.client_tls)),
       reactor_(kernel, {.receive_buffers = settings.receive_buffers}),
       ids_(static_cast<std::uint8_t>(number_)),
       events_(reactor_, configuration_.config.log.events),
@@ -63,7 +66,7 @@ Shard::Shard(ring::Kernel& kernel, PostOffice& post, ShardSettings settings)
       resolver_(reactor_, resolver_settings(settings)),
       cache_(reactor_, configuration_.config.connection_cache.size,
              configuration_.config.timeouts.quit),
-      walk_(reactor_, resolver_, hosts_, cache_, configuration_.config, number_),
+      walk_(reactor_, resolver_, hosts_, cache_, configuration_.config, client_tls_.get(), number_),
       routes_(configuration_.config, resolver_),
       ledger_(reactor_, spool_, events_, messages_, ids_, number_),
       groups_(assignment_.groups().size()),
@@ -72,7 +75,7 @@ Shard::Shard(ring::Kernel& kernel, PostOffice& post, ShardSettings settings)
                configuration_.config.spool.memory_budget, number_},
               groups_),
       reports_(reactor_, spool_, ledger_, configuration_.config.identity.hostname),
-      listener_(reactor_, intake_, ids_, configuration_.config),
+      listener_(reactor_, intake_, ids_, configuration_.config, server_tls_.get()),
       operator_({reactor_, messages_, groups_, ledger_, hosts_, intake_}),
       view_(make_view()),
       gate_(reactor_.ready()) {

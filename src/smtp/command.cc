@@ -22,7 +22,7 @@ constexpr std::array verbs{NamedVerb{"MAIL", Verb::mail},   NamedVerb{"RCPT", Ve
                            NamedVerb{"HELO", Verb::helo},   NamedVerb{"NOOP", Verb::noop},
                            NamedVerb{"QUIT", Verb::quit},   NamedVerb{"VRFY", Verb::vrfy},
                            NamedVerb{"HELP", Verb::help},   NamedVerb{"EXPN", Verb::absent},
-                           NamedVerb{"AUTH", Verb::absent}, NamedVerb{"STARTTLS", Verb::absent}};
+                           NamedVerb{"AUTH", Verb::absent}, NamedVerb{"STARTTLS", Verb::starttls}};
 
 std::string_view without_leading_spaces(std::string_view text) {
   const std::size_t begin = text.find_first_not_of(" \t");

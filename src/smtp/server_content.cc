@@ -187,7 +187,10 @@ std::string ServerSession::received_field(WallTime now) {
   field.reserve(512);
   const auto append = [&field](const auto&... parts) { (field.append(parts), ...); };
   append("Received: from ", greeting_, " ([", client_.address, "])\r\n\tby ", settings_.hostname,
-         extended_ ? " with ESMTP id " : " with SMTP id ", message_.id.to_string());
+         !extended_ ? " with SMTP id "
+         : tls_     ? " with ESMTPS id "
+                    : " with ESMTP id ",
+         message_.id.to_string());
   const auto& recipients = message_.envelope.recipients;
   if (recipients.size() == 1) {
     append("\r\n\tfor <", recipients.front(), ">; ", date_);

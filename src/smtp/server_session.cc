@@ -32,6 +32,9 @@ ServerSession::Progress ServerSession::feed(std::string_view bytes, WallTime now
     if (closing_) {
       return {bytes.size(), Step::close};
     }
+    if (tls_wanted_) {  // its 220 is the last thing said in plain text
+      return {at, pending_.empty() ? Step::start_tls : Step::full};
+    }
     if (in_content()) {
       const std::size_t consumed = feed_content(bytes.substr(at), now);
       at += consumed;
@@ -53,7 +56,7 @@ ServerSession::Progress ServerSession::feed(std::string_view bytes, WallTime now
       return {at, Step::need_more};
     }
     ++commands_;
-    run(*line, now);
+    run(*line, at == bytes.size(), now);
   }
 }
 
@@ -126,7 +129,7 @@ void ServerSession::reset() {
   message_ = {};
 }
 
-void ServerSession::run(const CommandLine& line, WallTime now) {
+void ServerSession::run(const CommandLine& line, bool last, WallTime now) {
   switch (line.problem) {
     case CommandLine::Problem::none:
       break;
@@ -149,6 +152,8 @@ void ServerSession::run(const CommandLine& line, WallTime now) {
     case Verb::ehlo:
     case Verb::helo:
       return run_greeting(command);
+    case Verb::starttls:
+      return run_starttls(command.argument, last);
     default:
       return run_simple(command);
   }
@@ -191,8 +196,9 @@ void ServerSession::run_greeting(const Command& command) {
   }
   say(
       fmt::format("250-{}\r\n250-PIPELINING\r\n250-SIZE {}\r\n250-8BITMIME\r\n"
-                  "250-CHUNKING\r\n250-ENHANCEDSTATUSCODES\r\n250 HELP",
-                  settings_.hostname, settings_.max_message_size));
+                  "250-CHUNKING\r\n250-ENHANCEDSTATUSCODES\r\n{}250 HELP",
+                  settings_.hostname, settings_.max_message_size,
+                  settings_.starttls && !tls_ ? "250-STARTTLS\r\n" : ""));
 }
 
 void ServerSession::run_mail(std::string_view argument) {

@@ -54,8 +54,8 @@ TEST(Errors, KeysOfLaterVersionsAreRefusedByName) {
   }
   EXPECT_EQ(errors("[[egress]]\nname = 'a'\n"),
             "ringpost.toml:1:3: egress is not supported in this version (remove it)\n");
-  EXPECT_EQ(errors("", {"delivery.tls=may", "metrics.listen=127.0.0.1:9090"}),
-            "command line: delivery.tls is not supported in this version (remove it)\n"
+  EXPECT_EQ(errors("", {"timeouts.ident=4s", "metrics.listen=127.0.0.1:9090"}),
+            "command line: timeouts.ident is not supported in this version (remove it)\n"
             "command line: metrics.listen is not supported in this version (remove it)\n");
 }
 

@@ -16,6 +16,10 @@ std::string other_value(const KeyText& key) {
   static const std::map<std::string_view, std::string> special = {
       {"spool.durability", ""},
       {"log.format", ""},
+      {"delivery.tls", "\"verify\""},
+      {"queue_group.tls", "\"none\""},
+      {"listener.tls_certificate", ""},  // not without the key: see below
+      {"listener.tls_key", ""},
       {"queue_group.delivery", "\"hold\""},
       {"queue_group.shard", "1"},
       {"spool.segment_size", "\"128M\""},

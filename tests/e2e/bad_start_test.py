@@ -60,7 +60,7 @@ def configuration_errors_have_a_place(bench):
         "bad endpoint": ('[listener]\nsmtp = ["127.0.0.1"]\n', "2:", ""),
         "no TOML": ("[listener\n", "1:", ""),
         "unknown table": ("[lisener]\nsmtp = []\n", "1:", "listener"),
-        "not in this version": ('[delivery]\ntls = "may"\n', "2:", ""),
+        "not in this version": ('[timeouts]\nident = "1s"\n', "2:", ""),
         "domain twice": ('[[queue_group]]\nname = "a"\ndomains = ["x.test"]\n'
                          '[[queue_group]]\nname = "b"\ndomains = ["x.test"]\n', "6:", "x.test"),
         "bytes": ("[identity]\nhostname = \"\xff\xfe\"\n", "2:", ""),

@@ -8,6 +8,7 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "e2e"))
 import ringpost  # noqa: E402
 from ringpost import check  # noqa: E402
+from tls_server import Certificate  # noqa: E402
 
 RCPT_REFUSED = 24  # swaks: no recipient was accepted
 
@@ -75,6 +76,20 @@ def null_sender(bench):
     check(relay.taken(1)[0][0] == "", "another sender")
 
 
+def under_tls(bench):
+    certificate = Certificate(bench, "relay.test")
+    relay = Relay(bench, f"listener.tls_certificate={certificate.certificate}",
+                  f"listener.tls_key={certificate.key}")
+    for options in (["--tls"], ["--tls", "--tls-protocol", "tlsv1_2", "--pipeline"]):
+        transcript = relay.sends(*options, "--from", "news@source.test", "--to", "a@dest.test",
+                                 "--body", "secret\n.dots\n")
+        check("TLS started with cipher" in transcript, f"no TLS: {transcript}")
+        check("CN=relay.test" in transcript, f"another certificate: {transcript}")
+    for letter in relay.taken(2):
+        check(b" with ESMTPS " in letter[2], f"no ESMTPS: {letter[2][:200]}")
+        check(b"secret\r\n.dots" in letter[2], "the body suffered")
+
+
 def leaving_in_the_middle(bench):
     """What is not ended by a dot is not a message."""
     relay = Relay(bench)
@@ -108,5 +123,5 @@ def too_large(bench):
 
 if __name__ == "__main__":
     ringpost.need_program("swaks", "swaks")
-    ringpost.main(one_message, pipelined, helo_only, null_sender, leaving_in_the_middle,
+    ringpost.main(one_message, pipelined, helo_only, null_sender, under_tls, leaving_in_the_middle,
                   strangers_may_not_relay, too_large)

@@ -41,7 +41,7 @@ class RawClient {
     net::Stream stream(reactor, fd);
     stream.write(std::move(text));
     while (true) {
-      const ring::Received received = co_await stream.receive(until);
+      const net::Received received = co_await stream.receive(until);
       ended = received.result() == 0;
       if (received.result() <= 0) {
         break;

@@ -67,7 +67,7 @@ class StreamTest : public ::testing::TestWithParam<std::uint64_t> {
   }
   static Task<void> read(Stream& stream, std::size_t length, std::string& into, int& result) {
     while (into.size() < length) {
-      const ring::Received received = co_await stream.receive();
+      const net::Received received = co_await stream.receive();
       result = received.result();
       if (result <= 0) {
         break;

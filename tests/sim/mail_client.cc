@@ -37,7 +37,7 @@ ring::Task<std::string> MailClient::reply(ring::Reactor& reactor, net::Stream& s
   while (true) {
     const std::size_t end = pending.find("\r\n");
     if (end == std::string::npos) {
-      const ring::Received received = co_await stream.receive(reactor.now() + 10min);
+      const net::Received received = co_await stream.receive(reactor.now() + 10min);
       if (received.result() <= 0) {
         co_return std::string();
       }

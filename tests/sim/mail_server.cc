@@ -352,7 +352,7 @@ ring::Task<void> MailServer::serve(int fd) {
     if (session.closing || session.dropping) {
       break;
     }
-    const ring::Received received =
+    const net::Received received =
         co_await stream.receive(reactor.now() + personality.idle_timeout);
     if (received.result() <= 0) {
       break;

@@ -26,7 +26,7 @@ const Endpoint service{server_address, 25};
 Task<void> echo_one(ring::Reactor& reactor, int fd) {
   net::Stream stream(reactor, fd);
   while (true) {
-    const ring::Received received = co_await stream.receive();
+    const net::Received received = co_await stream.receive();
     if (received.result() <= 0) {
       break;
     }
@@ -57,7 +57,7 @@ Task<void> ask(ring::Reactor& reactor, std::string text, std::string& answer, in
   const std::size_t expected = text.size();
   stream.write(std::move(text));
   while (answer.size() < expected) {
-    const ring::Received received = co_await stream.receive(reactor.now() + 60s);
+    const net::Received received = co_await stream.receive(reactor.now() + 60s);
     if (received.result() <= 0) {
       error = received.result();
       break;
@@ -199,7 +199,7 @@ Task<void> receive_and_cancel(ring::Reactor& reactor, Duration after, std::set<i
   net::Stream stream(reactor, fd);
   stream.write("hello");
   ring::Gate gate(reactor.ready());
-  ring::ReceiveOperation receiving = stream.receive();
+  ring::ReceiveOperation receiving = reactor.receive(fd);
   gate.spawn(cancel_at(reactor, receiving, after));
   const ring::Received received = co_await receiving;
   results.insert(received.result());

@@ -13,7 +13,7 @@ TEST(Command, KnowsVerbsInAnyCase) {
   EXPECT_EQ(parse_command("qUiT").verb, Verb::quit);
   EXPECT_EQ(parse_command("quit  ").argument, "");
   EXPECT_EQ(parse_command("EHLO \t host \t").argument, "host");
-  EXPECT_EQ(parse_command("STARTTLS").verb, Verb::absent);
+  EXPECT_EQ(parse_command("STARTTLS").verb, Verb::starttls);
   EXPECT_EQ(parse_command("bdat 5 LAST").verb, Verb::bdat);
   for (const auto* line : {"", " ", " QUIT", "QUITX", "MAILFROM:<a@b>", "DAT", "GET / HTTP/1.1"}) {
     EXPECT_EQ(parse_command(line).verb, Verb::unknown) << line;

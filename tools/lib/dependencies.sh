@@ -6,7 +6,7 @@ packages_build=(
   liburing-dev libssl-dev libldns-dev libmimalloc-dev libbenchmark-dev libgtest-dev libgmock-dev
   libtomlplusplus-dev libcli11-dev nlohmann-json3-dev libxxhash-dev libfmt-dev
 )
-packages_test=(python3 python3-aiosmtpd swaks nsd clang-format-19)
+packages_test=(python3 python3-aiosmtpd openssl swaks libnet-ssleay-perl nsd clang-format-19)
 packages_all=(clang-19 libclang-rt-19-dev llvm-19) # llvm-19: the sanitizers' symbolizer
 
 # A second mail server on a machine would push the first one out, so this one may be refused.

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "ringpost/base/ip_address.h"
@@ -36,6 +37,8 @@ struct Listener {
   std::uint32_t max_connections = 1000;          // per shard
   std::uint32_t max_command_length = 2048;       // bytes, CRLF included
   std::uint32_t max_line_length = 1000;          // bytes of a line of content, CRLF included
+  std::string tls_certificate;  // PEM files; STARTTLS is offered where both are named
+  std::string tls_key;
 
   bool operator==(const Listener&) const = default;
 };
@@ -68,11 +71,25 @@ struct Host {
   bool operator==(const Host&) const = default;
 };
 
+// What a delivery does about STARTTLS (RFC 3207).
+enum class TlsPolicy : std::uint8_t {
+  none,     // never used
+  may,      // used where offered, whoever answers; else clear text
+  encrypt,  // demanded, whoever answers
+  verify,   // demanded, from a server that proves its name
+};
+
+[[nodiscard]] std::string_view name_of(TlsPolicy policy);
+// The policy of that name, which must be one.
+[[nodiscard]] TlsPolicy tls_policy_named(std::string_view name);
+
 struct Delivery {
   std::uint16_t port = 25;
   std::optional<Host> smarthost;
   std::vector<Network> prohibited_networks;
   std::uint32_t streaming_depth = 8;  // transactions at the same time; 1 = none is streamed
+  TlsPolicy tls = TlsPolicy::may;
+  std::string tls_ca_file;  // PEM; empty: the system's trust store
 
   bool operator==(const Delivery&) const = default;
 };
@@ -99,6 +116,7 @@ struct Timeouts {
   Duration aconnect = 0s;  // all connects of an attempt, tested between addresses; 0 = none
   Duration initial = 5min;
   Duration helo = 5min;
+  Duration starttls = 2min;  // reply and handshake; sendmail's 1h would hold up a runner
   Duration mail = 5min;
   Duration rcpt = 5min;
   Duration datainit = 2min;
@@ -142,6 +160,7 @@ struct QueueGroup {
   std::uint32_t connection_cache_size = 0;  // once loaded: connection_cache.size if not set
   Duration connection_cache_timeout = 0s;   // likewise
   std::uint32_t streaming_depth = 0;        // once loaded: delivery.streaming_depth if not set
+  TlsPolicy tls = TlsPolicy::may;           // likewise, delivery.tls
 
   bool operator==(const QueueGroup&) const = default;
 };

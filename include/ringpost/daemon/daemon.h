@@ -12,6 +12,7 @@
 
 #include "ringpost/base/result.h"
 #include "ringpost/config/load.h"
+#include "ringpost/daemon/tls_setup.h"
 #include "ringpost/ring/linux_kernel.h"
 #include "ringpost/shard/shard.h"
 #include "ringpost/spool/spool_lock.h"
@@ -20,7 +21,8 @@ namespace ringpost::daemon {
 
 class Daemon {
  public:
-  explicit Daemon(config::Loaded configuration);
+  // `tls` has a pair for each shard.
+  Daemon(config::Loaded configuration, std::vector<ShardTls> tls);
   ~Daemon();
 
   // Runs until a signal ends it. Returns the exit code; errors are printed.
@@ -47,6 +49,7 @@ class Daemon {
   void watch_signals();
 
   config::Loaded configuration_;
+  std::vector<ShardTls> tls_;           // until the shards have them
   std::vector<spool::SpoolLock> lock_;  // one, once taken
   std::unique_ptr<shard::PostOffice> post_;
   std::vector<std::unique_ptr<Worker>> workers_;

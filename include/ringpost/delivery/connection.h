@@ -12,6 +12,7 @@
 #include "ringpost/base/ip_address.h"
 #include "ringpost/config/config.h"
 #include "ringpost/net/stream.h"
+#include "ringpost/net/tls_context.h"
 #include "ringpost/queue/queue_group.h"
 #include "ringpost/smtp/capabilities.h"
 #include "ringpost/smtp/classify.h"
@@ -24,7 +25,15 @@ namespace ringpost::delivery {
 struct Trouble {
   smtp::Stage stage = smtp::Stage::connect;
   mail::EnhancedStatus status;
-  std::string text;  // "421 4.7.0 Try later" or "connection refused"
+  std::string text;         // "421 4.7.0 Try later" or "connection refused"
+  bool tls_failed = false;  // without STARTTLS it might have gone well
+};
+
+// What greet() is to do about STARTTLS.
+struct TlsWish {
+  config::TlsPolicy policy = config::TlsPolicy::none;
+  net::TlsContext* context = nullptr;  // null: this sender speaks no TLS
+  std::string resumption = {};         // as in net::TlsPeer
 };
 
 class ConnectionCache;
@@ -51,8 +60,14 @@ class Connection : public ListHook<SameKeyTag>, public ListHook<IdleTag>, public
   [[nodiscard]] net::Stream& stream() { return stream_; }
   [[nodiscard]] const smtp::Capabilities& capabilities() const { return capabilities_; }
 
-  // Waits for the greeting and says EHLO, HELO if EHLO is not understood. Nothing, or the trouble.
-  ring::Task<std::optional<Trouble>> greet(std::string hostname, config::Timeouts timeouts);
+  // Waits for the greeting, says EHLO (HELO if EHLO is not understood), and starts TLS where that
+  // is offered or demanded. Nothing, or the trouble.
+  ring::Task<std::optional<Trouble>> greet(std::string hostname, config::Timeouts timeouts,
+                                           TlsWish wish);
+  // "TLSv1.3"; empty in plain text.
+  [[nodiscard]] std::string_view tls_version() const;
+  // What became of a receive, in words for people.
+  [[nodiscard]] std::string describe(int result) const;
 
   // Begins the transactions, or goes on with them, in lock-step or with as many at the same time as
   // the host bears.
@@ -60,14 +75,10 @@ class Connection : public ListHook<SameKeyTag>, public ListHook<IdleTag>, public
   [[nodiscard]] smtp::ClientTransactions& transactions() { return *transactions_; }
   [[nodiscard]] smtp::ReplyParser& parser() { return parser_; }
 
-  // `Received r = co_await connection.receive(deadline);` goes on with the armed receive, if any.
-  // Its result taken, received() must be called.
-  ring::ReceiveWait receive(Instant deadline);
-  void received() { armed_.reset(); }
   // Keeps a receive armed while the connection is idle.
-  void watch();
+  void watch() { stream_.watch(); }
   // The server has said or done something on the idle connection: it cannot be used any more.
-  [[nodiscard]] bool disturbed() const { return armed_ && armed_->await_ready(); }
+  [[nodiscard]] bool disturbed() const { return stream_.disturbed(); }
 
   // Says QUIT, waits for the reply or the deadline, closes.
   ring::Task<void> quit(Instant deadline);
@@ -95,8 +106,15 @@ class Connection : public ListHook<SameKeyTag>, public ListHook<IdleTag>, public
  private:
   // Waits for the reply that ends `stage`, which the parser then has; without one, `trouble` says
   // why.
-  enum class Answer : std::uint8_t { positive, refused, silence };
+  enum class Answer : std::uint8_t { positive, refused, silence, surplus };
   ring::Task<Answer> read_reply(smtp::Stage stage, Instant deadline, Trouble& trouble);
+  // EHLO, else HELO.
+  ring::Task<Answer> say_hello(const std::string& hostname, const config::Timeouts& timeouts,
+                               Trouble& trouble);
+  // STARTTLS and EHLO again. True: the connection can serve, under TLS or, where the policy bears
+  // it, in plain text.
+  ring::Task<bool> secure(const std::string& hostname, const config::Timeouts& timeouts,
+                          const TlsWish& wish, Trouble& trouble);
 
   ring::Reactor& reactor_;
   net::Stream stream_;
@@ -107,7 +125,6 @@ class Connection : public ListHook<SameKeyTag>, public ListHook<IdleTag>, public
   smtp::ReplyParser parser_;
   smtp::Capabilities capabilities_;
   std::optional<smtp::ClientTransactions> transactions_;
-  std::optional<ring::ReceiveOperation> armed_;
 };
 
 // What happened to the network, in words for people: "connection refused", "timed out after …".

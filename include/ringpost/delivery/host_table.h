@@ -24,6 +24,8 @@ struct HostRecord {
   std::uint8_t overlaps_borne = 0;
   // It misbehaved while several were on their way: until then overlap at most.
   Instant streaming_refused_until{};
+  // TLS failed here: where the policy bears it, plain text is spoken at once until then.
+  Instant clear_until;
   // The server ended a connection after so many messages; 0 = not learnt.
   std::uint32_t messages_per_connection = 0;
   std::uint32_t last_sent_away_after = 0;

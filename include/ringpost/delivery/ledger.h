@@ -54,6 +54,7 @@ struct Attempt {
   std::uint64_t connection = 0;   // 0: there was none
   std::uint64_t transaction = 0;  // its number on the connection
   std::string_view source = {};
+  std::string_view tls = {};  // "TLSv1.3"; empty: plain text
 };
 
 struct Counters {

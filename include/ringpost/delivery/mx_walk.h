@@ -28,9 +28,9 @@ class MxWalk {
     bool own_fault = false;        // descriptors, ports or memory ran out here: no host is to blame
   };
 
-  // All of these outlive the walk.
+  // All of these outlive the walk. `tls` may be null: then no TLS is spoken.
   MxWalk(ring::Reactor& reactor, dns::Resolver& resolver, HostTable& hosts, ConnectionCache& cache,
-         const config::Config& config, std::uint32_t shard);
+         const config::Config& config, net::TlsContext* tls, std::uint32_t shard);
 
   ring::Task<Result> open(queue::QueueGroup& group, const queue::Lane& lane, bool first_attempt);
 
@@ -51,14 +51,19 @@ class MxWalk {
   void sort_in(Candidates& candidates, const queue::RouteHost& host, bool from_dns,
                const std::vector<IpAddress>& addresses);
   [[nodiscard]] bool prohibited(const Endpoint& endpoint) const;
+  // Connects and greets; in `result` a connection, or the trouble.
   ring::Task<void> try_address(Candidate candidate, queue::QueueGroup& group,
                                const queue::Lane& lane, Duration connect_timeout, Result& result);
+  ring::Task<void> try_with_policy(Candidate candidate, queue::QueueGroup& group,
+                                   const queue::Lane& lane, config::TlsPolicy policy,
+                                   Duration connect_timeout, Result& result);
 
   ring::Reactor& reactor_;
   dns::Resolver& resolver_;
   HostTable& hosts_;
   ConnectionCache& cache_;
   const config::Config& config_;
+  net::TlsContext* tls_;
   std::uint64_t next_connection_;
 };
 

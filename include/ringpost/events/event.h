@@ -55,6 +55,7 @@ struct Event {
   std::string_view tenant;
   std::string_view job;
   std::string_view envid;
+  std::string_view tls;  // protocol version of the delivery's connection
 };
 
 // Appends the line with its line feed.

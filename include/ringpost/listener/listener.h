@@ -16,8 +16,9 @@ namespace ringpost::listener {
 
 class Listener {
  public:
+  // `tls` outlives the listener; null: STARTTLS is not offered.
   Listener(ring::Reactor& reactor, intake::Intake& intake, mail::IdSequence& ids,
-           const config::Config& config);
+           const config::Config& config, net::TlsContext* tls);
 
   // Takes over listening descriptors.
   void start(std::vector<int> descriptors);
@@ -36,6 +37,7 @@ class Listener {
   intake::Intake& intake_;
   mail::IdSequence& ids_;
   const config::Config& config_;
+  net::TlsContext* tls_;
   smtp::ServerSettings settings_;
   std::vector<int> descriptors_;
   std::vector<ring::Operation*> accepts_;

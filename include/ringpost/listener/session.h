@@ -5,13 +5,13 @@
 
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <string>
 
 #include "ringpost/base/intrusive_list.h"
 #include "ringpost/intake/intake.h"
 #include "ringpost/mail/id_sequence.h"
 #include "ringpost/net/stream.h"
+#include "ringpost/net/tls_context.h"
 #include "ringpost/ring/reactor.h"
 #include "ringpost/smtp/server_session.h"
 
@@ -21,9 +21,10 @@ struct SessionTag;
 
 class Session : public ListHook<SessionTag> {
  public:
+  // `tls` is null where STARTTLS is not offered.
   Session(ring::Reactor& reactor, intake::Intake& intake, int fd,
           const smtp::ServerSettings& settings, smtp::ClientInfo client, mail::IdSequence& ids,
-          Duration command_timeout, Duration block_timeout);
+          net::TlsContext* tls, Duration command_timeout, Duration block_timeout);
 
   // Until the client or the server ends it; then the connection is closed.
   ring::Task<void> run();
@@ -33,8 +34,12 @@ class Session : public ListHook<SessionTag> {
   void abort() { stream_.abort(); }
 
  private:
-  // Feeds all of it to the machine, waiting where too much is pending. False: the session ends.
-  ring::Task<bool> consume(std::string_view bytes);
+  enum class Next : std::uint8_t { receive, start_tls, end };
+
+  // Feeds all of it to the machine, waiting where too much is pending.
+  ring::Task<Next> consume(std::string_view bytes);
+  // Shakes hands. False: the session ends.
+  ring::Task<bool> start_tls();
   ring::Task<void> submit(std::uint64_t number, std::unique_ptr<mail::Message> message);
   void flush();
 
@@ -42,10 +47,11 @@ class Session : public ListHook<SessionTag> {
   intake::Intake& intake_;
   net::Stream stream_;
   smtp::ServerSession machine_;
+  net::TlsContext* tls_;
+  std::string client_;  // its address, for people
   Duration command_timeout_;
   Duration block_timeout_;
   bool shutting_down_ = false;
-  std::optional<ring::ReceiveOperation> receiving_;
   ring::Event completed_;
   ring::Gate submissions_;
 };

@@ -34,6 +34,7 @@ struct GroupSettings {
   std::uint32_t streaming_depth = 8;  // transactions at the same time on a connection
   double messages_per_second = 0;     // per destination; 0 = no limit
   DeliveryMode delivery = DeliveryMode::queue;
+  std::string tls;  // policy of its lanes, where the destination has none of its own
   RetrySettings retry;
   HostStatusSettings host_status;
   // A lane gets one more connection for each so many messages that are ready…

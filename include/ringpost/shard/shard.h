@@ -27,6 +27,8 @@ struct ShardSettings {
   std::vector<Endpoint> dns_servers;
   std::vector<Endpoint> listening;  // own endpoints, where no mail may be sent
   unsigned receive_buffers = 4096;
+  std::unique_ptr<net::TlsContext> server_tls = nullptr;  // null: STARTTLS is not offered
+  std::unique_ptr<net::TlsContext> client_tls = nullptr;  // null: none is spoken
 };
 
 class Shard {
@@ -57,6 +59,8 @@ class Shard {
   config::Loaded configuration_;
   PostOffice& post_;
   intake::Assignment assignment_;
+  std::unique_ptr<net::TlsContext> server_tls_;
+  std::unique_ptr<net::TlsContext> client_tls_;
   ring::Reactor reactor_;
   mail::IdSequence ids_;
   events::EventWriter events_;

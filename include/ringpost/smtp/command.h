@@ -19,6 +19,7 @@ enum class Verb : std::uint8_t {
   data,
   bdat,
   rset,
+  starttls,
   noop,
   vrfy,
   help,

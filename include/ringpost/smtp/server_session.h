@@ -29,6 +29,7 @@ struct ServerSettings {
   std::size_t max_pending_messages = 16;  // complete, and not yet answered
   // Commands that no mail client would send, since the last accepted message; then 421.
   unsigned max_errors = 20;
+  bool starttls = false;  // is offered (RFC 3207)
 };
 
 struct ClientInfo {
@@ -47,6 +48,7 @@ class ServerSession {
     need_more,  // all bytes are consumed
     message,    // take_message(), then feed the rest
     full,       // too much awaits complete(): stop reading, then feed the rest again
+    start_tls,  // send the output, shake hands, tls_started(); there is no rest
     close,      // feed no more; close when nothing is pending and the output is sent
   };
   struct Progress {
@@ -54,6 +56,9 @@ class ServerSession {
     Step step;
   };
   Progress feed(std::string_view bytes, WallTime now);
+
+  // After Step::start_tls, when the handshake is done. All that was said before is forgotten.
+  void tls_started();
 
   // After Step::message, once. The content begins with our Received field.
   [[nodiscard]] mail::Message take_message();
@@ -70,6 +75,8 @@ class ServerSession {
   // Say 421 and close: the client was silent for too long; we are going down.
   void time_out();
   void shut_down();
+  // The stream is of no use any more: nothing more is said.
+  void abandon() { closing_ = true; }
   [[nodiscard]] bool closing() const { return closing_; }
   // A transaction is open: the client has said MAIL and its message is not complete.
   [[nodiscard]] bool in_transaction() const { return in_transaction_; }
@@ -94,9 +101,11 @@ class ServerSession {
   [[nodiscard]] bool must_wait() const;
   void reset();
 
-  void run(const CommandLine& line, WallTime now);
+  // `last`: no byte has come behind the line.
+  void run(const CommandLine& line, bool last, WallTime now);
   void run_simple(const Command& command);
   void run_greeting(const Command& command);
+  void run_starttls(std::string_view argument, bool last);
   void run_mail(std::string_view argument);
   void run_rcpt(std::string_view argument);
   void run_data(std::string_view argument, WallTime now);
@@ -117,6 +126,8 @@ class ServerSession {
   ContentReader content_;
   std::string greeting_;  // what the client called itself, sanitized; empty before EHLO
   bool extended_ = false;
+  bool tls_wanted_ = false;  // STARTTLS was said, and 220 in answer
+  bool tls_ = false;         // is spoken
   bool in_transaction_ = false;
   bool failed_ = false;  // what is pipelined behind a refused MAIL or chunk is no error of its own
   bool in_data_ = false;
