@@ -45,6 +45,8 @@ constexpr Key<Config> config_table[] = {
      [](Config& c, Reader& r) { r.number(c.listener.max_recipients, 1, 100'000); }},
     {{"listener.max_connections", "number", "", "1000"},
      [](Config& c, Reader& r) { r.number(c.listener.max_connections, 1, max_count); }},
+    {{"listener.max_connections_per_client", "number", "", "0"},
+     [](Config& c, Reader& r) { r.number(c.listener.max_connections_per_client, 0, max_count); }},
     {{"listener.max_command_length", "number", "bytes", "2048"},
      [](Config& c, Reader& r) { r.number(c.listener.max_command_length, 512, 65'536); }},
     {{"listener.max_line_length", "number", "bytes", "1000"},
@@ -73,6 +75,8 @@ constexpr Key<Config> config_table[] = {
      [](Config& c, Reader& r) { read_tls_policy(c.delivery.tls, r); }},
     {{"delivery.tls_ca_file", "string", "", "(the system's trust store)"},
      [](Config& c, Reader& r) { r.text(c.delivery.tls_ca_file); }},
+    {{"delivery.max_in_flight", "number", "", "10000"},
+     [](Config& c, Reader& r) { r.number(c.delivery.max_in_flight, 1, max_count); }},
     {{"connection_cache.size", "number", "", "1000"},
      [](Config& c, Reader& r) { r.number(c.connection_cache.size, 0, max_count); }},
     {{"connection_cache.timeout", "duration", "m", "\"30s\""},
@@ -138,6 +142,10 @@ constexpr Key<QueueGroup> queue_group_table[] = {
      [](QueueGroup& g, Reader& r) { r.number(g.shard, 0, max_shards - 1); }},
     {{"queue_group.runners", "number", "", "100"},
      [](QueueGroup& g, Reader& r) { r.number(g.runners, 1, max_count); }},
+    {{"queue_group.weight", "number", "", "1"},
+     [](QueueGroup& g, Reader& r) { r.number(g.weight, 1, 1000); }},
+    {{"queue_group.egress", "names", "", "[]"},
+     [](QueueGroup& g, Reader& r) { r.names(g.egress); }},
     {{"queue_group.delivery", "string", "", "\"queue\""},
      [](QueueGroup& g, Reader& r) {
        if (const auto index = r.choice({"queue", "hold"}, {"at_once"})) {
@@ -171,14 +179,29 @@ constexpr Key<Route> route_table[] = {
      [](Route& route, Reader& r) { r.hosts(route.hosts); }},
 };
 
+constexpr Key<Egress> egress_table[] = {
+    {{"egress.name", "string", "", "(required)"}, [](Egress& e, Reader& r) { r.name(e.name); }},
+    {{"egress.ipv4", "string", "", "(none)"},
+     [](Egress& e, Reader& r) { r.address(e.ipv4, IpAddress::Family::v4); }},
+    {{"egress.ipv6", "string", "", "(none)"},
+     [](Egress& e, Reader& r) { r.address(e.ipv6, IpAddress::Family::v6); }},
+    {{"egress.ehlo", "domain", "", "(identity.hostname)"},
+     [](Egress& e, Reader& r) { r.domain(e.ehlo, false); }},
+};
+
+constexpr Key<Destination> destination_table[] = {
+    {{"destination.name", "string", "", "(required)"},
+     [](Destination& d, Reader& r) { r.name(d.name); }},
+    {{"destination.mx", "domains", "", "[]"},
+     [](Destination& d, Reader& r) { r.domain_patterns(d.mx); }},
+};
+
 constexpr KeyText name_key{"queue_group.name", "string", "", "(required)"};
 
 constexpr std::string_view unsupported[] = {
     "spool.minimum_free",
     "suppression.*",
     "metrics.*",
-    "egress.*",
-    "destination.*",
     "timeouts.ident",
     "timeouts.fileopen",
     "timeouts.lhlo",
@@ -197,8 +220,6 @@ constexpr std::string_view unsupported[] = {
     "timeouts.queuewarn_non_urgent",
     "timeouts.queuewarn_dsn",
     "queue_group.mx",
-    "queue_group.weight",
-    "queue_group.egress",
     "queue_group.durability",
     "log.rotate_size",
 };
@@ -215,6 +236,14 @@ std::span<const Key<Route>> route_keys() {
   return route_table;
 }
 
+std::span<const Key<Egress>> egress_keys() {
+  return egress_table;
+}
+
+std::span<const Key<Destination>> destination_keys() {
+  return destination_table;
+}
+
 std::vector<KeyText> all_keys() {
   std::vector<KeyText> keys;
   for (const Key<Config>& key : config_table) {
@@ -225,6 +254,12 @@ std::vector<KeyText> all_keys() {
     keys.push_back(key.text);
   }
   for (const Key<Route>& key : route_table) {
+    keys.push_back(key.text);
+  }
+  for (const Key<Egress>& key : egress_table) {
+    keys.push_back(key.text);
+  }
+  for (const Key<Destination>& key : destination_table) {
     keys.push_back(key.text);
   }
   return keys;

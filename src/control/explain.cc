@@ -56,7 +56,7 @@ bool is_domain(const std::string& domain) {
 }
 
 // The route that the configuration or what the resolver remembers gives.
-std::optional<queue::LaneKey> route_without_lane(const Subject& subject) {
+std::optional<queue::LaneKey> likely_route(const Subject& subject) {
   if (auto configured = delivery::configured_lane(subject.view.config, subject.domain)) {
     return configured;
   }
@@ -72,9 +72,12 @@ std::optional<queue::LaneKey> route_of(const Subject& subject) {
   if (subject.queued != nullptr && subject.queued->lane() != nullptr) {
     return subject.queued->lane()->key();
   }
-  std::optional<queue::LaneKey> route = route_without_lane(subject);
-  if (route && route->tls.empty()) {
-    route->tls = subject.group.settings().tls;
+  std::optional<queue::LaneKey> route = likely_route(subject);
+  if (route) {
+    if (route->tls.empty()) {
+      route->tls = subject.group.settings().tls;
+    }
+    route->egress = delivery::egress_for(subject.group.settings().egress, subject.domain);
   }
   return route;
 }
@@ -122,7 +125,8 @@ void tell_state(const Subject& subject, const std::vector<IpAddress>& addresses,
   bool recovering = false;
   Instant until = never;
   for (const IpAddress& address : addresses) {
-    const delivery::HostRecord* const record = subject.view.hosts.find(Endpoint{address, port});
+    const delivery::HostRecord* const record =
+        subject.view.hosts.find(Endpoint{address, port}, subject.route->egress);
     if (record != nullptr && record->status.state() == State::up) {
       host.state = "up";
       return;

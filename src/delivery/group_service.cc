@@ -42,6 +42,7 @@ ring::Task<void> GroupService::close() {
   check(stopping(), "a group's service was closed before it was told to stop");
   work_.notify_all();
   runner_free_.notify_all();
+  room_.conversation.share.wake_all();
   co_await gate_.close();
 }
 
@@ -89,6 +90,7 @@ ring::Task<void> GroupService::find_route(queue::Domain& domain) {
     answer.lane.tls = group_.settings().tls;
   }
   --looking_up_;
+  answer.lane.egress = egress_for(group_.settings().egress, domain.name());
   switch (answer.status) {
     case dns::LookupStatus::found:
       group_.assign(domain, answer.lane, answer.until, now());
@@ -244,7 +246,8 @@ void GroupService::after(Conversation& conversation, Conversation::End end,
     case Conversation::End::stale:
       break;
     case Conversation::End::broken: {
-      HostRecord& host = room_.conversation.hosts.of(connection->peer().endpoint);
+      HostRecord& host =
+          room_.conversation.hosts.of(connection->peer().endpoint, connection->peer().source);
       const bool served = connection->delivered_total + connection->refused_total != 0;
       if (!served || (connection->delivered_total == 0 && !conversation.sent_away())) {
         host.status.mark_down(conversation.trouble().text, reactor_.now(),

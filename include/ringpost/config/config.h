@@ -35,6 +35,7 @@ struct Listener {
   std::uint64_t max_message_size = 32ULL << 20;  // bytes
   std::uint32_t max_recipients = 1000;           // per message
   std::uint32_t max_connections = 1000;          // per shard
+  std::uint32_t max_connections_per_client = 0;  // per shard; 0 = as many as there may be
   std::uint32_t max_command_length = 2048;       // bytes, CRLF included
   std::uint32_t max_line_length = 1000;          // bytes of a line of content, CRLF included
   std::string tls_certificate;  // PEM files; STARTTLS is offered where both are named
@@ -87,7 +88,8 @@ struct Delivery {
   std::uint16_t port = 25;
   std::optional<Host> smarthost;
   std::vector<Network> prohibited_networks;
-  std::uint32_t streaming_depth = 8;  // transactions at the same time; 1 = none is streamed
+  std::uint32_t streaming_depth = 8;    // transactions at the same time; 1 = none is streamed
+  std::uint32_t max_in_flight = 10000;  // transactions, per shard
   TlsPolicy tls = TlsPolicy::may;
   std::string tls_ca_file;  // PEM; empty: the system's trust store
 
@@ -99,6 +101,24 @@ struct Route {
   std::vector<Host> hosts;
 
   bool operator==(const Route&) const = default;
+};
+
+// Where mail leaves from. Once loaded it has an address and an EHLO name.
+struct Egress {
+  std::string name;
+  std::optional<IpAddress> ipv4;
+  std::optional<IpAddress> ipv6;
+  std::string ehlo;
+
+  bool operator==(const Egress&) const = default;
+};
+
+// A provider whose domains share limits, known by its MX hosts.
+struct Destination {
+  std::string name;
+  std::vector<std::string> mx;  // host names, or "*.example"; none: the provider that ships is off
+
+  bool operator==(const Destination&) const = default;
 };
 
 struct ConnectionCache {
@@ -152,6 +172,8 @@ struct QueueGroup {
   std::vector<std::string> domains;    // lower case, exact or "*.example"; none for default groups
   std::optional<std::uint32_t> shard;  // nothing: a hash of the name chooses
   std::uint32_t runners = 100;
+  std::uint32_t weight = 1;         // its share of the shard's transactions in flight
+  std::vector<std::string> egress;  // names of sources; none: the system chooses
   DeliveryMode delivery = DeliveryMode::queue;
   std::uint32_t max_connections_per_destination = 10;
   std::uint32_t max_messages_per_connection = 100;  // 0 = no limit
@@ -185,7 +207,9 @@ struct Config {
   Identity identity;
   Dns dns;
   Delivery delivery;
-  std::vector<Route> routes;  // in the order of the file
+  std::vector<Route> routes;  // in the order of the file, as are the next two
+  std::vector<Egress> egress;
+  std::vector<Destination> destinations;  // besides those that ship
   ConnectionCache connection_cache;
   Timeouts timeouts;
   Retry retry;
