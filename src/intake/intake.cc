@@ -161,9 +161,7 @@ queue::QueuedMessage& Intake::enqueue(Message message, std::uint32_t part,
   queue::QueuedMessage& queued =
       room_.messages.add(message->id, static_cast<std::uint16_t>(part), message->arrived,
                          message->envelope, message->content.size(), content_location(location));
-  if (room_.messages.content_bytes() + message->content.size() <= room_.memory_budget) {
-    room_.messages.keep_content(queued, std::move(message->content));
-  }
+  room_.messages.contents().offer(queued, std::move(message->content), room_.reactor.now());
   return queued;
 }
 

@@ -36,6 +36,7 @@ class Shard {
   [[nodiscard]] ring::Reactor& reactor() { return reactor_; }
   [[nodiscard]] intake::Intake& intake() { return intake_; }
   [[nodiscard]] Links& links() { return links_; }
+  [[nodiscard]] const delivery::ReadAhead& read_ahead() const { return read_ahead_; }
   [[nodiscard]] const control::ShardView& view() const { return view_; }
   [[nodiscard]] control::Operator& hand() { return operator_; }
 
@@ -69,6 +70,7 @@ class Shard {
   delivery::MxWalk walk_;
   delivery::Routes routes_;
   delivery::Ledger ledger_;
+  delivery::ReadAhead read_ahead_;
   bool stopping_ = false;
   bool drained_ = false;
   std::deque<delivery::GroupService> services_;
