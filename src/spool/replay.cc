@@ -190,6 +190,11 @@ bool Replay::merge(MessageRecord& record, History* history, RecoveredMessage& me
       merged[at].part = record.parts[at];
     }
   }
+  for (OwedReport& owed : message.reports) {
+    malformed_ += std::erase_if(owed.recipients, [count](const RecipientOutcome& failed) {
+      return failed.recipient >= count;
+    });
+  }
   std::size_t done = 0;
   message.recipients.reserve(merged.size());
   for (auto& [at, known] : merged) {
