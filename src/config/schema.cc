@@ -30,6 +30,8 @@ constexpr Key<Config> config_table[] = {
      [](Config&, Reader& r) { r.choice({"commit"}, {"interval", "memory"}); }},
     {{"spool.memory_budget", "size", "bytes", "\"256M\""},
      [](Config& c, Reader& r) { r.size(c.spool.memory_budget, mebibyte, tebibyte); }},
+    {{"spool.minimum_free", "size", "bytes", "\"256M\""},
+     [](Config& c, Reader& r) { r.size(c.spool.minimum_free, 0, tebibyte); }},
     {{"spool.segment_size", "size", "bytes", "\"64M\""},
      [](Config& c, Reader& r) { r.size(c.spool.segment_size, mebibyte, gibibyte); }},
     {{"shards.count", "number", "", "0"},
@@ -199,7 +201,6 @@ constexpr Key<Destination> destination_table[] = {
 constexpr KeyText name_key{"queue_group.name", "string", "", "(required)"};
 
 constexpr std::string_view unsupported[] = {
-    "spool.minimum_free",
     "suppression.*",
     "metrics.*",
     "timeouts.ident",

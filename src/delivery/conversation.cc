@@ -8,7 +8,6 @@
 
 #include "ringpost/base/log.h"
 #include "ringpost/delivery/fates.h"
-#include "ringpost/delivery/places.h"
 
 namespace ringpost::delivery {
 namespace {
@@ -20,6 +19,8 @@ constexpr Duration overlap_patience = 30s;
 constexpr std::size_t most_bytes_under_way = std::size_t{1} << 20;
 // Nothing wakes us when the last byte of a content leaves and the time for the dot's reply begins.
 constexpr Duration look_at_content = 1s;
+// While contents come from disk: how often to look what is needed next.
+constexpr std::uint32_t look_ahead_every = 4;
 
 }  // namespace
 
@@ -133,15 +134,12 @@ ring::Task<void> Conversation::offer_work() {
       group_.put_back(*entry, now);  // it goes when nothing else is under way
       co_return;
     }
-    room_.share.begin();
-    if (entry->message().content() == nullptr) {
-      const bool loaded = co_await load_content(under_way);
-      if (!loaded) {
-        room_.share.end();
-        continue;
-      }
-    }
     if (refuse_for_obstacle(under_way)) {
+      continue;
+    }
+    room_.share.begin();
+    const bool loaded = co_await load_content(under_way);
+    if (!loaded) {
       room_.share.end();
       continue;
     }
@@ -151,10 +149,13 @@ ring::Task<void> Conversation::offer_work() {
 
 ring::Task<bool> Conversation::load_content(UnderWay& under_way) {
   queue::Entry& entry = *under_way.entry;
-  const queue::ContentLocation at = entry.message().location;
-  Result<std::string> content = co_await room_.spool.read_content(spool_location(at));
+  queue::QueuedMessage& message = entry.message();
+  const bool from_disk = message.content() == nullptr || queue::Contents::is_ahead(message);
+  if (from_disk && (message.content() == nullptr || offered_ % look_ahead_every == 0)) {
+    room_.read_ahead.look_ahead(group_, *seat_.lane);
+  }
+  Result<> content = co_await room_.read_ahead.load(message);
   if (content) {
-    under_way.loaded = std::move(*content);
     co_return true;
   }
   // Never send a torn body: it waits for an operator, or for the disk to come back.
@@ -203,7 +204,7 @@ void Conversation::offer(UnderWay under_way) {
   transaction.token = offered.number;
   transaction.sender = message.sender();
   transaction.recipients = offered.recipients;
-  transaction.content = message.content() != nullptr ? *message.content() : offered.loaded;
+  transaction.content = *message.content();
   transaction.eight_bit = message.eight_bit();
   offered.size = transaction.content.size();
   bytes_under_way_ += offered.size;
@@ -387,6 +388,7 @@ void Conversation::settle_results() {
       stale_ = true;
     }
     learn(result_);
+    room_.messages.contents().leave(done.entry->message());
     std::vector<Ledger::Fate> fates;
     fates.reserve(result_.recipients.size());
     bool refused = false;

@@ -203,9 +203,7 @@ queue::QueuedMessage& Intake::enqueue(Message message, std::uint32_t part,
   queue::QueuedMessage& queued =
       room_.messages.add(message->id, part, message->arrived, message->envelope,
                          message->content.size(), content_location(location));
-  if (room_.messages.content_bytes() + message->content.size() <= room_.memory_budget) {
-    room_.messages.keep_content(queued, std::move(message->content));
-  }
+  room_.messages.contents().offer(queued, std::move(message->content), room_.reactor.now());
   return queued;
 }
 

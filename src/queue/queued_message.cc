@@ -41,6 +41,7 @@ void QueuedMessage::set_done(std::uint32_t recipient) {
 
 Messages::~Messages() {
   messages_.for_each([this](QueuedMessage& message) {
+    contents_.drop(message);
     messages_.remove(message);
     delete &message;
   });
@@ -108,23 +109,10 @@ void Messages::erase(QueuedMessage& message) {
   for (const QueuedRecipient& recipient : message.recipients()) {
     check(recipient.entry() == nullptr, "a message goes while a recipient is queued");
   }
-  drop_content(message);
+  contents_.drop(message);
   leave_job(*message.job_);
   messages_.remove(message);
   delete &message;
-}
-
-void Messages::keep_content(QueuedMessage& message, std::string content) {
-  drop_content(message);
-  content_bytes_ += content.size();
-  message.content_ = std::make_unique<std::string>(std::move(content));
-}
-
-void Messages::drop_content(QueuedMessage& message) {
-  if (message.content_ != nullptr) {
-    content_bytes_ -= message.content_->size();
-    message.content_.reset();
-  }
 }
 
 Job& Messages::join_job(std::string_view tenant, std::string_view name) {

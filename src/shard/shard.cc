@@ -15,6 +15,7 @@ spool::SpoolSettings spool_settings(const config::Config& config, std::uint32_t 
   spool::SpoolSettings settings;
   settings.directory = fmt::format("{}/shard-{}", config.spool.directory, shard);
   settings.segment_size = config.spool.segment_size;
+  settings.minimum_free = config.spool.minimum_free;
   return settings;
 }
 
@@ -72,16 +73,17 @@ Shard::Shard(ring::Kernel& kernel, PostOffice& post, ShardSettings settings)
       routes_(configuration_.config, resolver_),
       in_flight_(configuration_.config.delivery.max_in_flight),
       ledger_(reactor_, spool_, events_, messages_, ids_, number_),
+      read_ahead_(reactor_, spool_, messages_),
       groups_(assignment_.groups().size()),
       links_(reactor_, post, number_),
-      intake_({reactor_, assignment_, spool_, events_, messages_, ledger_, links_,
-               configuration_.config.spool.memory_budget, number_},
+      intake_({reactor_, assignment_, spool_, events_, messages_, ledger_, links_, number_},
               groups_),
       reports_(reactor_, spool_, ledger_, configuration_.config.identity.hostname),
       listener_(reactor_, intake_, ids_, configuration_.config, server_tls_.get()),
       operator_({reactor_, messages_, groups_, ledger_, hosts_, intake_}),
       view_(make_view()),
       gate_(reactor_.ready()) {
+  messages_.contents().set_budget(configuration_.config.spool.memory_budget / post.shards());
   make_groups();
 }
 
@@ -94,7 +96,7 @@ void Shard::make_groups() {
     }
     queue::QueueGroup& queue = queues_.emplace_back(group_settings(config, assigned.settings));
     const delivery::Conversation::Room conversation{
-        reactor_, spool_,          messages_, hosts_,
+        reactor_, read_ahead_, messages_, hosts_,
         ledger_,  config.timeouts, stopping_, in_flight_.join(assigned.settings.weight)};
     delivery::GroupService& service = services_.emplace_back(
         delivery::GroupService::Room{conversation, cache_, walk_, routes_}, queue,
@@ -206,6 +208,7 @@ ring::Task<void> Shard::drain(Instant deadline) {
   for (delivery::GroupService& service : services_) {
     co_await service.close();
   }
+  co_await read_ahead_.close();
   co_await cache_.close();
   drained_ = true;
   drained_event_.notify_all();

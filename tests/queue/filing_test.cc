@@ -39,12 +39,12 @@ TEST_F(Filing, AMessageKeepsWhatItsEnvelopeSays) {
   EXPECT_EQ(message.address_of(message.recipients()[1]), "b@y.example");
   EXPECT_TRUE(message.eight_bit());
   EXPECT_EQ(message.content(), nullptr);
-  messages_.keep_content(message, "body");
-  EXPECT_EQ(messages_.content_bytes(), 4U);
-  messages_.keep_content(message, "other body");
-  EXPECT_EQ(messages_.content_bytes(), 10U);
+  messages_.contents().offer(message, "body", now_.instant);
+  ASSERT_NE(message.content(), nullptr);
+  EXPECT_EQ(*message.content(), "body");
+  EXPECT_GT(messages_.contents().bytes(), 4U);
   messages_.erase(message);
-  EXPECT_EQ(messages_.content_bytes(), 0U);
+  EXPECT_EQ(messages_.contents().bytes(), 0U);
   EXPECT_EQ(messages_.size(), 0U);
 }
 

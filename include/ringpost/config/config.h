@@ -17,7 +17,8 @@ namespace ringpost::config {
 
 struct Spool {
   std::string directory = "/var/spool/ringpost";
-  std::uint64_t memory_budget = 256ULL << 20;  // bytes of bodies, per shard
+  std::uint64_t memory_budget = 256ULL << 20;  // bytes of bodies, of all shards together
+  std::uint64_t minimum_free = 256ULL << 20;   // bytes of disk space kept from new mail
   std::uint64_t segment_size = 64ULL << 20;    // bytes, a multiple of 4 KiB
 
   bool operator==(const Spool&) const = default;

@@ -14,9 +14,9 @@
 #include "ringpost/delivery/host_table.h"
 #include "ringpost/delivery/in_flight.h"
 #include "ringpost/delivery/ledger.h"
+#include "ringpost/delivery/read_ahead.h"
 #include "ringpost/queue/queue_group.h"
 #include "ringpost/ring/reactor.h"
-#include "ringpost/spool/spool.h"
 
 namespace ringpost::delivery {
 
@@ -24,7 +24,7 @@ class Conversation {
  public:
   struct Room {  // what outlives every conversation
     ring::Reactor& reactor;
-    spool::Spool& spool;
+    ReadAhead& read_ahead;
     queue::Messages& messages;
     HostTable& hosts;
     Ledger& ledger;
@@ -54,7 +54,6 @@ class Conversation {
   struct UnderWay {
     queue::Entry* entry = nullptr;
     std::vector<std::string_view> recipients;
-    std::string loaded;  // the content, where it had to be read from disk
     Instant started;
     std::uint64_t number = 0;  // on this connection
     std::size_t size = 0;      // of the content

@@ -40,7 +40,6 @@ class Intake {
     queue::Messages& messages;
     delivery::Ledger& ledger;
     Neighbours& neighbours;
-    std::uint64_t memory_budget;  // bytes of content kept in memory
     std::uint32_t shard;
   };
 

@@ -57,6 +57,16 @@ class FairRound {
     hook(member).credit_ -= std::min(cost, highest_cost);
   }
 
+  // In the order in which they will get their turns, more or less, until `visit` says false.
+  template <class Visit>
+  void for_each_while(Visit visit) {
+    for (T& member : members_) {
+      if (!visit(member)) {
+        return;
+      }
+    }
+  }
+
  private:
   static Hook& hook(T& member) { return static_cast<Hook&>(member); }
   [[nodiscard]] bool alone() { return ++members_.begin() == members_.end(); }

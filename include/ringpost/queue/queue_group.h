@@ -109,6 +109,25 @@ class QueueGroup {
   [[nodiscard]] bool first_attempt_next(Lane& lane);
   // The next entry, in flight; nullptr: nothing (more) to do here now.
   Entry* next_entry(Seat& seat, Now now);
+  // Up to `most` entries that next_entry() will give soon, more or less in that order.
+  template <class Visit>
+  void for_each_next(Lane& lane, std::size_t most, Visit visit) const {
+    lane.active_.for_each_while([&](LaneJob& job) {
+      job.active.for_each_while([&](Flow& flow) {
+        std::size_t of_this_flow = most_of_flow_ahead;
+        for (Entry& entry : flow.ready) {
+          if (most == 0 || of_this_flow == 0) {
+            break;
+          }
+          --most;
+          --of_this_flow;
+          visit(entry);
+        }
+        return most > 0;
+      });
+      return most > 0;
+    });
+  }
   // Whether a runner should give its seat up for the sake of lanes that wait.
   [[nodiscard]] bool turn_over(const Seat& seat, std::uint32_t messages_sent, Instant started,
                                Now now);
@@ -204,6 +223,8 @@ class QueueGroup {
   }
 
  private:
+  static constexpr std::size_t most_of_flow_ahead = 64;
+
   // queue_group.cc
   void file_one_domain(QueuedMessage& message, std::span<const std::uint32_t> recipients,
                        std::string_view domain_name, Instant due, Now now);

@@ -12,6 +12,7 @@
 #include "ringpost/base/time.h"
 #include "ringpost/mail/enhanced_status.h"
 #include "ringpost/mail/message.h"
+#include "ringpost/queue/contents.h"
 #include "ringpost/queue/growing_table.h"
 #include "ringpost/queue/holds.h"
 
@@ -101,14 +102,17 @@ class QueuedMessage : public TableHook<QueuedMessage> {
   void set_done(std::uint32_t recipient);
   [[nodiscard]] std::uint32_t open_recipients() const { return open_; }
 
-  // The content, while it is in memory; Messages::keep_content() and drop_content() change it.
-  [[nodiscard]] const std::string* content() const { return content_.get(); }
+  // The content, while it is in memory; Contents decides that.
+  [[nodiscard]] const std::string* content() const {
+    return content_ == nullptr ? nullptr : &content_->bytes;
+  }
 
   ContentLocation location;
   // The highest hop of the parts of it that were handed over from here.
   std::uint8_t given_hop = 0;
 
  private:
+  friend class Contents;
   friend class Messages;
   friend class QueueGroup;
   friend struct MessageTraits;
@@ -116,7 +120,7 @@ class QueuedMessage : public TableHook<QueuedMessage> {
   mail::MessageId id_;
   WallTime arrived_;
   Job* job_ = nullptr;
-  std::unique_ptr<std::string> content_;
+  std::unique_ptr<Content> content_;
   std::unique_ptr<char[]> texts_;  // sender, envid, then the recipients' addresses
   std::unique_ptr<QueuedRecipient[]> recipients_;
   std::uint32_t recipient_count_ = 0;
@@ -162,7 +166,7 @@ class Messages {
   ~Messages();
 
   // The id and part must be new here. `size` is the content's; the content itself comes by
-  // keep_content() or stays on disk.
+  // contents() or stays on disk.
   QueuedMessage& add(mail::MessageId id, std::uint32_t part, WallTime arrived,
                      const mail::Envelope& envelope, std::uint64_t size, ContentLocation location);
   [[nodiscard]] QueuedMessage* find(mail::MessageId id, std::uint32_t part = 0) const;
@@ -172,9 +176,8 @@ class Messages {
   void erase(QueuedMessage& message);
   [[nodiscard]] std::size_t size() const { return messages_.size(); }
 
-  void keep_content(QueuedMessage& message, std::string content);
-  void drop_content(QueuedMessage& message);
-  [[nodiscard]] std::uint64_t content_bytes() const { return content_bytes_; }
+  [[nodiscard]] Contents& contents() { return contents_; }
+  [[nodiscard]] const Contents& contents() const { return contents_; }
 
   template <class Visit>
   void for_each(Visit visit) const {
@@ -199,7 +202,7 @@ class Messages {
   GrowingTable<Job, JobTraits> jobs_;
   const Holds* holds_ = nullptr;
   std::uint32_t last_job_ = 0;
-  std::uint64_t content_bytes_ = 0;
+  Contents contents_;
 };
 
 }  // namespace ringpost::queue

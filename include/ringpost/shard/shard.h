@@ -38,6 +38,7 @@ class Shard {
   [[nodiscard]] ring::Reactor& reactor() { return reactor_; }
   [[nodiscard]] intake::Intake& intake() { return intake_; }
   [[nodiscard]] Links& links() { return links_; }
+  [[nodiscard]] const delivery::ReadAhead& read_ahead() const { return read_ahead_; }
   [[nodiscard]] const control::ShardView& view() const { return view_; }
   [[nodiscard]] control::Operator& hand() { return operator_; }
 
@@ -74,6 +75,7 @@ class Shard {
   delivery::Routes routes_;
   delivery::InFlight in_flight_;
   delivery::Ledger ledger_;
+  delivery::ReadAhead read_ahead_;
   bool stopping_ = false;
   bool drained_ = false;
   std::deque<delivery::GroupService> services_;
