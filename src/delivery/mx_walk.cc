@@ -131,13 +131,15 @@ ring::Task<void> MxWalk::try_address(Candidate candidate, queue::QueueGroup& gro
                                      Result& result) {
   const config::TlsPolicy policy = policy_of(lane.key());
   const bool optional = policy == config::TlsPolicy::may;
-  const bool clear = optional && hosts_.of(candidate.endpoint, lane.key().egress).clear_until > reactor_.now();
+  const bool clear =
+      optional && hosts_.of(candidate.endpoint, lane.key().egress).clear_until > reactor_.now();
   const config::TlsPolicy tried = clear ? config::TlsPolicy::none : policy;
   co_await try_with_policy(candidate, group, lane, tried, connect_timeout, result);
   if (result.connection != nullptr || !result.trouble.tls_failed || !optional) {
     co_return;
   }
-  hosts_.of(candidate.endpoint, lane.key().egress).clear_until = reactor_.now() + clear_after_tls_failure;
+  hosts_.of(candidate.endpoint, lane.key().egress).clear_until =
+      reactor_.now() + clear_after_tls_failure;
   co_await try_with_policy(candidate, group, lane, config::TlsPolicy::none, connect_timeout,
                            result);
 }

@@ -96,7 +96,7 @@ void Shard::make_groups() {
     }
     queue::QueueGroup& queue = queues_.emplace_back(group_settings(config, assigned.settings));
     const delivery::Conversation::Room conversation{
-        reactor_, read_ahead_, messages_, hosts_,
+        reactor_, read_ahead_,     messages_, hosts_,
         ledger_,  config.timeouts, stopping_, in_flight_.join(assigned.settings.weight)};
     delivery::GroupService& service = services_.emplace_back(
         delivery::GroupService::Room{conversation, cache_, walk_, routes_}, queue,

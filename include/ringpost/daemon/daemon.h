@@ -12,8 +12,8 @@
 
 #include "ringpost/base/result.h"
 #include "ringpost/config/load.h"
-#include "ringpost/daemon/tls_setup.h"
 #include "ringpost/daemon/service_manager.h"
+#include "ringpost/daemon/tls_setup.h"
 #include "ringpost/ring/linux_kernel.h"
 #include "ringpost/shard/shard.h"
 #include "ringpost/spool/spool_lock.h"
@@ -51,7 +51,7 @@ class Daemon {
   void watch_signals();
 
   config::Loaded configuration_;
-  std::vector<ShardTls> tls_;           // until the shards have them
+  std::vector<ShardTls> tls_;  // until the shards have them
   ServiceManager service_manager_;
   std::vector<spool::SpoolLock> lock_;  // one, once taken
   std::unique_ptr<shard::PostOffice> post_;
