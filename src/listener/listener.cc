@@ -52,6 +52,10 @@ Listener::Listener(ring::Reactor& reactor, intake::Intake& intake, mail::IdSeque
       acceptors_(reactor.ready()),
       sessions_(reactor.ready()) {}
 
+void Listener::configuration_changed() {
+  settings_ = settings_from(config_);
+}
+
 void Listener::start(std::vector<int> descriptors) {
   descriptors_ = std::move(descriptors);
   for (const int descriptor : descriptors_) {

@@ -35,6 +35,7 @@ class Reader {
   void domain(std::string& out, bool suffix_allowed);
   void host(std::optional<Host>& out);
   // Arrays of strings; a lone string is an array of one.
+  void endpoint(std::optional<Endpoint>& out);
   void endpoints(std::vector<Endpoint>& out, std::size_t least);
   void networks(std::vector<Network>& out);
   void hosts(std::vector<Host>& out);

@@ -27,6 +27,7 @@ struct ShardSettings {
   std::vector<Endpoint> dns_servers;
   std::vector<Endpoint> listening;  // own endpoints, where no mail may be sent
   unsigned receive_buffers = 4096;
+  std::shared_ptr<const mail::SuppressionList> suppressed = {};  // null: nobody
 };
 
 class Shard {
@@ -49,6 +50,10 @@ class Shard {
 
  private:
   void make_groups();
+  // A queue group of this shard, which may be there already: groups are never forgotten, since
+  // mail may still be on its way out of one that has moved.
+  intake::LocalGroup group_for(const config::QueueGroup& settings);
+  void reconfigure(NewConfiguration fresh);
   [[nodiscard]] control::ShardView make_view();
   ring::Task<void> meet(std::atomic<std::uint32_t>& arrived);
   ring::Task<void> abort_at(Instant deadline);
@@ -71,6 +76,7 @@ class Shard {
   delivery::Ledger ledger_;
   bool stopping_ = false;
   bool drained_ = false;
+  bool begun_ = false;
   std::deque<delivery::GroupService> services_;
   std::vector<intake::LocalGroup> groups_;
   Links links_;
