@@ -225,6 +225,15 @@ void Reader::names(std::vector<std::string>& out) {
   });
 }
 
+void Reader::endpoint(std::optional<Endpoint>& out) {
+  const auto text = string_value();
+  const auto parsed = text ? Endpoint::parse(*text) : std::nullopt;
+  if (!parsed) {
+    return expected("an address and port, as \"127.0.0.1:9125\"");
+  }
+  out = *parsed;
+}
+
 void Reader::endpoints(std::vector<Endpoint>& out, std::size_t least) {
   std::vector<Endpoint> found = out;
   const std::size_t problems_before = problems_.size();

@@ -131,6 +131,10 @@ constexpr Key<Config> config_table[] = {
      [](Config& c, Reader& r) { r.duration(c.retry.max, minutes, shortest); }},
     {{"queue.default_groups", "number", "", "0"},
      [](Config& c, Reader& r) { r.number(c.queue.default_groups, 0, 4096); }},
+    {{"suppression.file", "string", "", "(none)"},
+     [](Config& c, Reader& r) { r.text(c.suppression.file); }},
+    {{"metrics.listen", "endpoint", "", "(not served)"},
+     [](Config& c, Reader& r) { r.endpoint(c.metrics.listen); }},
     {{"log.events", "string", "", "(spool.directory + \"/events.log\")"},
      [](Config& c, Reader& r) { r.text(c.log.events); }},
     {{"log.format", "string", "", "\"json\""},
@@ -201,8 +205,6 @@ constexpr Key<Destination> destination_table[] = {
 constexpr KeyText name_key{"queue_group.name", "string", "", "(required)"};
 
 constexpr std::string_view unsupported[] = {
-    "suppression.*",
-    "metrics.*",
     "timeouts.ident",
     "timeouts.fileopen",
     "timeouts.lhlo",

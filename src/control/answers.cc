@@ -111,6 +111,7 @@ std::string to_json(const Status& status) {
                   {"pid", status.pid},
                   {"state", status.draining ? "draining" : "ready"},
                   {"uptime_ms", status.uptime_ms},
+                  {"events_log", known(status.events_log)},
                   {"shards", array_of(status.shards, shard_of)},
                   {"totals", shard_of(totals)}});
 }
@@ -220,6 +221,12 @@ std::string to_json(const Change& change) {
 std::string to_json(const HoldList& holds) {
   const Json json{
       {"groups", holds.groups}, {"destinations", holds.destinations}, {"jobs", holds.jobs}};
+  return text_of(json);
+}
+
+std::string to_json(const Reloaded& reloaded) {
+  const Json json{
+      {"reloaded", true}, {"shards", reloaded.shards}, {"suppressed", reloaded.suppressed}};
   return text_of(json);
 }
 

@@ -254,6 +254,8 @@ struct TargetOf {
   std::string operator()(const StatusCommand& /*command*/) const { return "/status"; }
   std::string operator()(const GroupListCommand& /*command*/) const { return "/groups"; }
   std::string operator()(const HoldsCommand& /*command*/) const { return "/holds"; }
+  std::string operator()(const ReloadCommand& /*command*/) const { return "/reload"; }
+  std::string operator()(const MetricsCommand& /*command*/) const { return "/metrics"; }
   std::string operator()(const ChangeCommand& command) const { return target_of_order(command); }
   std::string operator()(const ExplainCommand& command) const {
     return "/explain?address=" + percent_encode(command.address);
@@ -282,13 +284,15 @@ std::expected<Command, Refusal> parse_command(std::string_view method, std::stri
   const bool show = path.starts_with(message_prefix);
   const std::optional<What> order = order_at(path);
   const bool plain = path == "/status" || path == "/queue" || path == "/groups" ||
-                     path == "/explain" || path == "/holds";
-  if (!show && !order && !plain) {
+                     path == "/explain" || path == "/holds" || path == "/metrics";
+  if (!show && !order && !plain && path != "/reload") {
     return refuse(404, "not_found", fmt::format("there is nothing at '{}'", path),
-                  "try /status, /queue, /groups, /explain?address=, /messages/ID or /holds; "
-                  "orders: /flush, /hold, /release, /delete, /requeue");
+                  "try /status, /queue, /groups, /explain?address=, /messages/ID, /holds or "
+                  "/metrics; "
+                  "orders: /flush, /hold, /release, /delete, /requeue, /reload");
   }
-  const std::string_view wanted = order ? "POST" : "GET";
+  const bool reload = path == "/reload";
+  const std::string_view wanted = order || reload ? "POST" : "GET";
   if (method != wanted) {
     return refuse(405, "bad_method", fmt::format("{} cannot be asked with {}", path, method),
                   fmt::format("use {}", wanted));
@@ -296,8 +300,14 @@ std::expected<Command, Refusal> parse_command(std::string_view method, std::stri
   if (order) {
     return parse_order(*order, query);
   }
+  if (reload) {
+    return parse_plain<ReloadCommand>(query);
+  }
   if (path == "/status") {
     return parse_plain<StatusCommand>(query);
+  }
+  if (path == "/metrics") {
+    return parse_plain<MetricsCommand>(query);
   }
   if (path == "/holds") {
     return parse_plain<HoldsCommand>(query);
@@ -334,7 +344,9 @@ std::string_view name_of(ChangeCommand::What what) {
 }
 
 std::string_view method_of(const Command& command) {
-  return std::holds_alternative<ChangeCommand>(command) ? "POST" : "GET";
+  const bool changes = std::holds_alternative<ChangeCommand>(command) ||
+                       std::holds_alternative<ReloadCommand>(command);
+  return changes ? "POST" : "GET";
 }
 
 std::string target_of(const Command& command) {

@@ -143,6 +143,13 @@ HoldList holds_of(const ShardView& view) {
           {view.holds.jobs.begin(), view.holds.jobs.end()}};
 }
 
+ShardMetrics metrics_of(const ShardView& view) {
+  QueueCommand longest;
+  longest.limit = ShardMetrics::most_destinations;
+  return {status_of(view), groups_of(view).groups,
+          std::get<Queue>(queue_of(view, longest)).destinations};
+}
+
 struct Inspection {
   const ShardView& view;
 
@@ -152,6 +159,11 @@ struct Inspection {
   Answer operator()(const ExplainCommand& command) const { return explain(view, command); }
   Answer operator()(const ShowCommand& command) const { return show(view, command); }
   Answer operator()(const HoldsCommand& /*command*/) const { return holds_of(view); }
+  Answer operator()(const MetricsCommand& /*command*/) const { return metrics_of(view); }
+  Answer operator()(const ReloadCommand& /*command*/) const {
+    check(false, "an order was taken for a question");
+    return Reloaded();
+  }
   Answer operator()(const ChangeCommand& /*command*/) const {
     check(false, "an order was taken for a question");
     return Change();

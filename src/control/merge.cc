@@ -51,6 +51,7 @@ struct Merge {
     status.pid = facts.pid;
     status.draining = facts.draining;
     status.uptime_ms = facts.uptime_ms;
+    status.events_log = facts.events_log;
     status.shards = take_all<ShardStatus>(parts);
     std::ranges::sort(status.shards, {}, &ShardStatus::shard);
     return whole(status);
@@ -77,6 +78,15 @@ struct Merge {
   }
   Response operator()(const HoldsCommand& /*command*/) const {
     return whole(take_all<HoldList>(parts).front());
+  }
+  Response operator()(const MetricsCommand& /*command*/) const {
+    return {
+        200,
+        metrics_text(take_all<ShardMetrics>(parts), facts.version, facts.uptime_ms, facts.draining),
+        "text/plain; version=0.0.4; charset=utf-8"};
+  }
+  Response operator()(const ReloadCommand& /*command*/) const {
+    return whole(take_all<Reloaded>(parts).front());
   }
   Response operator()(const ChangeCommand& command) const {
     Change change;

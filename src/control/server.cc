@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "ringpost/base/log.h"
+#include "ringpost/net/socket.h"
 #include "ringpost/net/stream.h"
 
 namespace ringpost::control {
@@ -53,6 +54,28 @@ Server::Server(ring::Reactor& reactor, std::string socket_path, Everybody& every
       request_timeout_(request_timeout),
       acceptor_(reactor.ready()),
       connections_(reactor.ready()) {}
+
+Server::Server(ring::Reactor& reactor, const Endpoint& endpoint, Everybody& everybody,
+               Duration request_timeout)
+    : Server(reactor, std::string(), everybody, request_timeout) {
+  endpoint_ = endpoint;
+}
+
+Result<> Server::listen_on_endpoint() {
+  const Result<int> listener = net::listen_on(reactor_.kernel(), *endpoint_);
+  if (!listener) {
+    Error error = listener.error();
+    error.remedy = "change metrics.listen";
+    return std::unexpected(std::move(error));
+  }
+  listener_ = *listener;
+  const Result<Endpoint> bound = net::local_endpoint(reactor_.kernel(), listener_);
+  if (bound) {
+    endpoint_ = *bound;
+  }
+  acceptor_.spawn(accept_clients());
+  return {};
+}
 
 int Server::bind_and_listen() {
   ring::Kernel& kernel = reactor_.kernel();
@@ -98,6 +121,9 @@ ring::Task<bool> Server::is_stale() {
 }
 
 ring::Task<Result<>> Server::start() {
+  if (endpoint_) {
+    co_return listen_on_endpoint();
+  }
   int listener = bind_and_listen();
   if (listener == -EADDRINUSE) {
     const bool stale = co_await is_stale();
@@ -175,6 +201,10 @@ ring::Task<Response> Server::respond_to(RequestReader& request) {
   if (!command) {
     co_return response_of(command.error());
   }
+  if (endpoint_ && !std::holds_alternative<MetricsCommand>(*command)) {
+    co_return response_of(
+        Refusal(404, "not_found", "only /metrics is served here", "use the control socket"));
+  }
   std::vector<Answer> parts = co_await everybody_.ask(*command);
   co_return merge(*command, std::move(parts), everybody_.facts());
 }
@@ -186,8 +216,7 @@ ring::Task<void> Server::serve(int fd) {
   const bool wants_answer = co_await read_request(client, request);
   if (wants_answer) {
     const Response response = co_await respond_to(request);
-    client.stream.write(
-        format_response(response.http_status, "application/json", response.json + '\n'));
+    client.stream.write(format_response(response.http_status, response.type, response.text + '\n'));
     co_await client.stream.sent_down_to(0, reactor_.now() + request_timeout_);
   }
   co_await client.stream.close();
@@ -203,7 +232,10 @@ ring::Task<void> Server::close() {
   co_await acceptor_.close();
   if (listener_ >= 0) {
     reactor_.kernel().close(std::exchange(listener_, -1));
-    const int removed = co_await reactor_.unlink(path_);
+    int removed = 0;
+    if (!endpoint_) {
+      removed = co_await reactor_.unlink(path_);
+    }
     if (removed < 0 && removed != -ENOENT) {
       log::warning("cannot remove the control socket {}: {}", path_,
                    fail_errno(removed, "unlink").error().describe());

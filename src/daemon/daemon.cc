@@ -28,6 +28,9 @@ namespace {
 // costs no message, and a little later the process ends whatever is left.
 constexpr Duration drain_time = 10s;
 constexpr Duration last_resort = 15s;
+// A shard looks into its mailbox once a turn, so this is an eternity.
+constexpr Duration patience_with_shards = 10s;
+constexpr Duration look_again = 2ms;
 
 std::vector<Endpoint> name_servers(const config::Config& config) {
   if (!config.dns.servers.empty()) {
@@ -72,8 +75,7 @@ sigset_t watched_signals() {
 // Answers the control socket's questions from every shard.
 class Desk final : public control::Everybody {
  public:
-  Desk(shard::Shard& shard, const shard::PostOffice& post, const config::Config& config,
-       Instant started)
+  Desk(shard::Shard& shard, shard::PostOffice& post, const config::Config& config, Instant started)
       : shard_(shard),
         links_(shard.links()),
         post_(post),
@@ -82,6 +84,9 @@ class Desk final : public control::Everybody {
         started_(started) {}
 
   ring::Task<std::vector<control::Answer>> ask(control::Command command) override {
+    if (std::holds_alternative<control::ReloadCommand>(command)) {
+      return reload();
+    }
     if (!control::changes_holds(command)) {
       return links_.ask_all(std::move(command));
     }
@@ -92,11 +97,36 @@ class Desk final : public control::Everybody {
     facts.version = version;
     facts.pid = getpid();
     facts.draining = post_.drain.load();
+    facts.events_log = config_.log.events;
     facts.uptime_ms = static_cast<std::uint64_t>((reactor_.now() - started_) / 1ms);
     return facts;
   }
 
  private:
+  // The main thread reads files; here we only wait, until every shard has what it read.
+  ring::Task<std::vector<control::Answer>> reload() {
+    const std::uint32_t wanted = ++post_.reloads_wanted;
+    kill(getpid(), SIGHUP);
+    shard::ReloadReport report = post_.newest_report();
+    while (report.answers < wanted && !post_.drain.load()) {
+      co_await reactor_.sleep(look_again);
+      report = post_.newest_report();
+    }
+    while (report.problems.empty() && !post_.drain.load() &&
+           post_.configurations_taken.load() < report.round * post_.shards()) {
+      co_await reactor_.sleep(look_again);
+    }
+    std::vector<control::Answer> answers;
+    if (report.problems.empty()) {
+      answers.emplace_back(control::Reloaded(post_.shards(), report.suppressed));
+    } else {
+      answers.emplace_back(control::Refusal(409, "bad_configuration",
+                                            fmt::format("{}", fmt::join(report.problems, "; ")),
+                                            "nothing was changed; mend it and reload again"));
+    }
+    co_return answers;
+  }
+
   // One order after the other; durable before anybody acts on it.
   ring::Task<std::vector<control::Answer>> change_holds(control::ChangeCommand command) {
     while (changing_holds_) {
@@ -124,7 +154,7 @@ class Desk final : public control::Everybody {
 
   shard::Shard& shard_;
   shard::Links& links_;
-  const shard::PostOffice& post_;
+  shard::PostOffice& post_;
   ring::Reactor& reactor_;
   const config::Config& config_;
   Instant started_;
@@ -134,8 +164,10 @@ class Desk final : public control::Everybody {
 
 }  // namespace
 
-Daemon::Daemon(config::Loaded configuration, std::vector<ShardTls> tls)
-    : configuration_(std::move(configuration)),
+Daemon::Daemon(Configuration configuration, ConfigurationSource source, std::vector<ShardTls> tls)
+    : configuration_(configuration.loaded),
+      running_(std::move(configuration)),
+      source_(std::move(source)),
       tls_(std::move(tls)),
       service_manager_(ServiceManager::from_environment()) {}
 
@@ -163,7 +195,8 @@ Result<> Daemon::prepare() {
                              .dns_servers = name_servers(config),
                              .listening = config.listener.smtp,
                              .server_tls = std::move(tls_[number].server),
-                             .client_tls = std::move(tls_[number].client)});
+                             .client_tls = std::move(tls_[number].client),
+                             .suppressed = running_.suppressed});
     post_->enroll(number, worker->shard->reactor());
     workers_.push_back(std::move(worker));
   }
@@ -215,9 +248,21 @@ ring::Task<void> Daemon::live(Worker& worker) {
       log::error("{}", listening.error().describe());
       std::_Exit(EXIT_FAILURE);
     }
-    print_ready();
+    std::optional<control::Server> metrics;
+    if (config.metrics.listen) {
+      metrics.emplace(shard.reactor(), *config.metrics.listen, desk, config.timeouts.control);
+      const Result<> serving = co_await metrics->start();
+      if (!serving) {
+        log::error("{}", serving.error().describe());
+        std::_Exit(EXIT_FAILURE);
+      }
+    }
+    print_ready(metrics ? fmt::format("\"{}\"", metrics->endpoint().to_string()) : "null");
     service_manager_.tell("READY=1");
     co_await shard.live();
+    if (metrics) {
+      co_await metrics->close();
+    }
     co_await server.close();
   } else {
     co_await shard.live();
@@ -255,14 +300,14 @@ Result<> Daemon::wait_for_recovery() {
   return open_listeners();
 }
 
-void Daemon::print_ready() const {
+void Daemon::print_ready(const std::string& metrics) const {
   std::vector<std::string> endpoints;
   for (const Endpoint& endpoint : listening_) {
     endpoints.push_back(fmt::format("\"{}\"", endpoint.to_string()));
   }
-  fmt::print(
-      "ready {{\"smtp\":[{}],\"control\":\"{}\",\"metrics\":null,\"shards\":{},\"pid\":{}}}\n",
-      fmt::join(endpoints, ","), configuration_.config.control.socket, workers_.size(), getpid());
+  fmt::print("ready {{\"smtp\":[{}],\"control\":\"{}\",\"metrics\":{},\"shards\":{},\"pid\":{}}}\n",
+             fmt::join(endpoints, ","), configuration_.config.control.socket, metrics,
+             workers_.size(), getpid());
   std::fflush(stdout);
 }
 
@@ -289,12 +334,51 @@ int Daemon::next_signal(const sigset_t& signals) {
   }
 }
 
+bool Daemon::give_to_shards(const Configuration& configuration) {
+  ++given_rounds_;
+  for (std::uint32_t number = 0; number < post_->shards(); ++number) {
+    auto copy =
+        std::make_unique<shard::NewConfiguration>(configuration.loaded, configuration.suppressed);
+    int tries = 0;
+    while (!post_->configurations(number).try_push(std::move(copy))) {
+      if (++tries > patience_with_shards / look_again) {
+        return false;
+      }
+      post_->wake(number);
+      std::this_thread::sleep_for(look_again);
+    }
+    post_->wake(number);
+  }
+  return true;
+}
+
+void Daemon::reload() {
+  shard::ReloadReport report;
+  report.answers = post_->reloads_wanted.load();
+  auto fresh = read_again(source_, running_.loaded.config);
+  if (fresh && give_to_shards(*fresh)) {
+    running_ = std::move(*fresh);
+    report.round = given_rounds_;
+    report.suppressed = running_.suppressed->entries();
+    log::info("the configuration was read again");
+  } else {
+    report.problems = fresh ? std::vector<std::string>{"a shard does not take the configuration"}
+                            : std::move(fresh.error());
+    log::error("the configuration was not changed:");
+    for (const std::string& problem : report.problems) {
+      log::error("{}", problem);
+    }
+  }
+  post_->report(std::move(report));
+}
+
 void Daemon::watch_signals() {
   const sigset_t signals = watched_signals();
   timespec patience{};
   patience.tv_sec = std::chrono::duration_cast<std::chrono::seconds>(last_resort).count();
   while (next_signal(signals) == SIGHUP) {
     ++post_->reopen_logs;
+    reload();
     post_->wake_all();
   }
   service_manager_.tell("STOPPING=1");

@@ -48,11 +48,21 @@ int run(const Options& options) {
     }
   }
   if (options.check_config) {
+    const auto list = daemon::read_suppressed(loaded ? loaded->config : config::Config());
+    if (loaded && !list) {
+      std::fputs((list.error().describe() + "\n").c_str(), stderr);
+      return EXIT_FAILURE;
+    }
     std::fputs(config::check_text(loaded).c_str(), loaded ? stdout : stderr);
     return loaded ? EXIT_SUCCESS : EXIT_FAILURE;
   }
   if (!loaded && !options.check_system) {
     std::fputs(config::check_text(loaded).c_str(), stderr);
+    return EXIT_FAILURE;
+  }
+  const auto suppressed = daemon::read_suppressed(loaded ? loaded->config : config::Config());
+  if (!suppressed && !options.check_system) {
+    log::error("{}", suppressed.error().describe());
     return EXIT_FAILURE;
   }
   const std::vector<daemon::SystemFact> facts =
@@ -69,7 +79,8 @@ int run(const Options& options) {
   if (!daemon::all_good(facts)) {
     return EXIT_FAILURE;
   }
-  return daemon::Daemon(std::move(*loaded), std::move(tls)).run();
+  daemon::ConfigurationSource source{options.file, options.overrides, environment()};
+  return daemon::Daemon({*loaded, *suppressed}, std::move(source), std::move(tls)).run();
 }
 
 }  // namespace

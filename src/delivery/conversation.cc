@@ -127,6 +127,9 @@ ring::Task<void> Conversation::offer_work() {
     if (entry == nullptr) {
       co_return;
     }
+    if (room_.ledger.suppresses() && room_.ledger.settle_suppressed(group_, *entry)) {
+      continue;  // since it was filed the list has changed
+    }
     UnderWay under_way;
     under_way.entry = entry;
     under_way.started = now.instant;

@@ -72,6 +72,7 @@ Ledger::Ledger(ring::Reactor& reactor, spool::Spool& spool, events::EventWriter&
       messages_(messages),
       ids_(ids),
       shard_(shard),
+      suppressed_(std::make_shared<const mail::SuppressionList>()),
       gate_(reactor.ready()) {}
 
 void Ledger::start(ReportMaker& reports) {
@@ -234,6 +235,30 @@ void Ledger::settle(queue::QueueGroup& group, queue::Entry& entry, std::vector<F
   pending_.push_back(std::move(line));
   ++settled_;
   work_.notify_one();
+}
+
+bool Ledger::settle_suppressed(queue::QueueGroup& group, queue::Entry& entry) {
+  std::vector<Fate> fates(entry.count());
+  bool any = false;
+  std::size_t number = 0;
+  for (const queue::QueuedRecipient& recipient : entry.recipients()) {
+    Fate& fate = fates[number++];
+    if (suppressed_->contains(entry.message().address_of(recipient))) {
+      any = true;
+      fate.kind = Fate::Kind::final;
+      fate.outcome.kind = mail::OutcomeKind::suppressed;
+      // RFC 3463: 5.7.1 not authorised, by our own policy.
+      fate.outcome.status = {5, 7, 1};
+      fate.outcome.reply = "on the suppression list";
+    }
+  }
+  if (any) {
+    const queue::Lane* const lane = entry.domain().lane();
+    const std::string destination =
+        lane != nullptr ? lane->destination().name() : entry.domain().name();
+    settle(group, entry, std::move(fates), Attempt(destination, reactor_.now()));
+  }
+  return any;
 }
 
 ring::Task<void> Ledger::room() {

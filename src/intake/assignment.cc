@@ -1,5 +1,7 @@
 #include "ringpost/intake/assignment.h"
 
+#include <algorithm>
+
 #include "ringpost/base/text.h"
 #include "ringpost/mail/address.h"
 
@@ -47,6 +49,15 @@ Assignment::Assignment(const config::Config& config, std::uint32_t shards) {
   for (const config::QueueGroup& group : config.default_groups) {
     groups_.push_back({group, group.shard.value_or(turn++) % shards});
   }
+}
+
+bool Assignment::places_alike(const Assignment& other) const {
+  const auto alike = [](const AssignedGroup& a, const AssignedGroup& b) {
+    return a.settings.name == b.settings.name && a.shard == b.shard;
+  };
+  return std::ranges::equal(groups_, other.groups_, alike) &&
+         first_default_ == other.first_default_ && exact_ == other.exact_ &&
+         suffixes_ == other.suffixes_;
 }
 
 GroupPlace Assignment::place(std::string_view address) const {

@@ -271,6 +271,7 @@ std::vector<spool::PartKey> Intake::parts_on_their_way() const {
 }
 
 void Intake::resume(std::span<const spool::PartKey> on_their_way) {
+  recovering_ = false;
   std::vector<spool::PartKey> settled;
   for (const auto& [key, taken] : unconfirmed_) {
     if (std::ranges::find(on_their_way, key) == on_their_way.end()) {

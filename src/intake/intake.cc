@@ -122,6 +122,7 @@ void Intake::file_all(queue::QueuedMessage& message) {
     const LocalGroup& group = groups_[room_.assignment.place(address).group];
     if (group.queue != nullptr) {
       group.queue->file(message, std::span(&only, 1), due, {room_.reactor.now(), due});
+      drop_suppressed(message, *group.queue, std::span(&only, 1));
       group.service->notify();
       return;
     }
@@ -133,24 +134,38 @@ void Intake::file_all(queue::QueuedMessage& message) {
   refile(message, all, due);
 }
 
+// A part's number has eight bits for how often it was handed over: what has moved that often stays.
+bool Intake::may_give(const queue::QueuedMessage& message) {
+  constexpr std::uint32_t most_hops = 255;
+  return std::max<std::uint32_t>(delivery::hop_of(message.part()), message.given_hop) < most_hops;
+}
+
 void Intake::refile(queue::QueuedMessage& message, std::span<const std::uint32_t> recipients,
                     WallTime due) {
   Batches batches;
   std::map<std::uint32_t, GivenPart> given;
+  std::vector<std::uint32_t> staying;
+  const bool giving = may_give(message) || fallback_.queue == nullptr;
   for (const std::uint32_t recipient : recipients) {
     const std::string_view address = message.address_of(message.recipients()[recipient]);
     const std::uint32_t shard = shard_of(address);
     if (shard == room_.shard) {
       add_to(batches, address, due, recipient);
-    } else {
+    } else if (giving) {
       give_on(message, recipient, shard, given);
+    } else {
+      staying.push_back(recipient);
     }
   }
-  file(message, batches);
   for (auto& [shard, part] : given) {
     message.given_hop = static_cast<std::uint8_t>(delivery::hop_of(part.part));
     gate_.spawn(hand_over(std::move(part)));
   }
+  if (!staying.empty()) {
+    fallback_.queue->file(message, staying, due, {room_.reactor.now(), room_.reactor.wall_now()});
+    fallback_.service->notify();
+  }
+  file(message, batches);
 }
 
 ring::Task<Verdict> Intake::store_and_give(Message message, std::vector<std::uint32_t> shards) {
@@ -216,8 +231,10 @@ void Intake::file(queue::QueuedMessage& message, const Batches& batches) {
   const queue::Now now{room_.reactor.now(), room_.reactor.wall_now()};
   for (const auto& [key, recipients] : batches) {
     const auto& [number, due] = key;
-    const LocalGroup& group = groups_[number];
+    // It may have moved while the message was being stored.
+    const LocalGroup& group = groups_[number].queue != nullptr ? groups_[number] : fallback_;
     group.queue->file(message, recipients, due, now);
+    drop_suppressed(message, *group.queue, recipients);
     group.service->notify();
   }
 }
@@ -240,6 +257,30 @@ void Intake::tell_received(const queue::QueuedMessage& message) {
     event.job = message.job_name();
     event.envid = message.envid();
     room_.events.append(event);
+  }
+}
+
+// What recovery files is looked at when its turn to be sent comes.
+void Intake::drop_suppressed(queue::QueuedMessage& message, queue::QueueGroup& group,
+                             std::span<const std::uint32_t> recipients) {
+  if (recovering_ || !room_.ledger.suppresses()) {
+    return;
+  }
+  std::vector<queue::Entry*> entries;
+  for (const std::uint32_t recipient : recipients) {
+    queue::Entry* const entry = message.recipients()[recipient].entry();
+    if (std::ranges::find(entries, entry) == entries.end()) {
+      entries.push_back(entry);
+    }
+  }
+  for (queue::Entry* const entry : entries) {
+    const Instant due = entry->due();
+    const bool deferred = entry->state() == queue::EntryState::deferred;
+    if (!group.claim(*entry) || room_.ledger.settle_suppressed(group, *entry)) {
+      continue;
+    }
+    const queue::Now now{room_.reactor.now(), room_.reactor.wall_now()};
+    group.defer(*entry, deferred ? now.wall_of(due) : now.wall, now);
   }
 }
 

@@ -58,6 +58,10 @@ Listener::Listener(ring::Reactor& reactor, intake::Intake& intake, mail::IdSeque
   settings_.starttls = tls != nullptr;
 }
 
+void Listener::configuration_changed() {
+  settings_ = settings_from(config_);
+}
+
 void Listener::start(std::vector<int> descriptors) {
   descriptors_ = std::move(descriptors);
   for (const int descriptor : descriptors_) {

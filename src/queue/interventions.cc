@@ -108,4 +108,9 @@ std::uint64_t QueueGroup::retry_now(std::string_view destination, Now now) {
   return woken;
 }
 
+void QueueGroup::ask_routes_again(Now now) {
+  domains_.for_each([this](Domain& domain) { expire_route(domain); });
+  retry_now({}, now);
+}
+
 }  // namespace ringpost::queue

@@ -12,10 +12,12 @@ Links::Links(ring::Reactor& reactor, PostOffice& post, std::uint32_t shard)
       room_(post.shards()),
       gate_(reactor.ready()) {}
 
-void Links::start(intake::Intake& intake, const control::ShardView& view, control::Operator& hand) {
+void Links::start(intake::Intake& intake, const control::ShardView& view, control::Operator& hand,
+                  Reconfigure reconfigure) {
   intake_ = &intake;
   view_ = &view;
   operator_ = &hand;
+  reconfigure_ = std::move(reconfigure);
   reactor_.set_inbox(this);
 }
 
@@ -39,6 +41,7 @@ bool Links::poll() {
     reopen_seen_ = reopen;
     news_.notify_all();
   }
+  any |= take_configuration();
   for (std::uint32_t from = 0; from < post_.shards(); ++from) {
     Letter letter;
     while (from != shard_ && post_.box(from, shard_).try_pop(letter)) {
@@ -47,6 +50,20 @@ bool Links::poll() {
     }
   }
   return any;
+}
+
+bool Links::take_configuration() {
+  std::unique_ptr<NewConfiguration> newest;
+  std::uint32_t taken = 0;
+  for (std::unique_ptr<NewConfiguration> next; post_.configurations(shard_).try_pop(next);) {
+    newest = std::move(next);
+    ++taken;
+  }
+  if (newest != nullptr) {
+    reconfigure_(std::move(*newest));
+    post_.configurations_taken += taken;
+  }
+  return taken > 0;
 }
 
 void Links::handle(std::uint32_t from, Letter letter) {

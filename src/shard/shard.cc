@@ -84,25 +84,74 @@ Shard::Shard(ring::Kernel& kernel, PostOffice& post, ShardSettings settings)
       view_(make_view()),
       gate_(reactor_.ready()) {
   messages_.contents().set_budget(configuration_.config.spool.memory_budget / post.shards());
+  if (settings.suppressed != nullptr) {
+    ledger_.use_suppressions(std::move(settings.suppressed));
+  }
   make_groups();
 }
 
 void Shard::make_groups() {
-  const config::Config& config = configuration_.config;
+  groups_.assign(assignment_.groups().size(), {});
   for (std::size_t number = 0; number < groups_.size(); ++number) {
     const intake::AssignedGroup& assigned = assignment_.groups()[number];
-    if (assigned.shard != number_) {
-      continue;
+    if (assigned.shard == number_) {
+      groups_[number] = group_for(assigned.settings);
     }
-    queue::QueueGroup& queue = queues_.emplace_back(group_settings(config, assigned.settings));
-    const delivery::Conversation::Room conversation{
-        reactor_, read_ahead_,     messages_, hosts_,
-        ledger_,  config.timeouts, stopping_, in_flight_.join(assigned.settings.weight)};
-    delivery::GroupService& service = services_.emplace_back(
-        delivery::GroupService::Room{conversation, cache_, walk_, routes_}, queue,
-        delivery::CacheLimits{assigned.settings.connection_cache_size,
-                              assigned.settings.connection_cache_timeout});
-    groups_[number] = {&queue, &service};
+  }
+  if (!queues_.empty()) {
+    intake_.set_fallback({&queues_.front(), &services_.front()});
+  }
+}
+
+intake::LocalGroup Shard::group_for(const config::QueueGroup& assigned) {
+  const config::Config& config = configuration_.config;
+  queue::GroupSettings settings = group_settings(config, assigned);
+  const delivery::CacheLimits limits{assigned.connection_cache_size,
+                                     assigned.connection_cache_timeout};
+  for (std::size_t at = 0; at < queues_.size(); ++at) {
+    if (queues_[at].settings().name == assigned.name) {
+      queues_[at].change_settings(std::move(settings), {reactor_.now(), reactor_.wall_now()});
+      services_[at].set_cache_limits(limits);
+      return {&queues_[at], &services_[at]};
+    }
+  }
+  queue::QueueGroup& queue = queues_.emplace_back(std::move(settings));
+  const delivery::Conversation::Room conversation{
+      reactor_, read_ahead_,     messages_, hosts_,
+      ledger_,  config.timeouts, stopping_, in_flight_.join(assigned.weight)};
+  delivery::GroupService& service = services_.emplace_back(
+      delivery::GroupService::Room{conversation, cache_, walk_, routes_}, queue, limits);
+  if (begun_) {
+    service.start();
+  }
+  return {&queue, &service};
+}
+
+void Shard::reconfigure(NewConfiguration fresh) {
+  if (stopping_) {
+    return;
+  }
+  // In place: rooms refer to the configuration and its tables, and look into them anew each time.
+  const config::Config before = std::exchange(configuration_, std::move(fresh.loaded)).config;
+  const config::Config& config = configuration_.config;
+  ledger_.use_suppressions(std::move(fresh.suppressed));
+  intake::Assignment assignment(config, post_.shards());
+  const bool moved = !assignment.places_alike(assignment_);
+  assignment_ = std::move(assignment);
+  make_groups();
+  operator_.set_holds(queue::Holds(operator_.holds()));
+  cache_.set_limits(config.connection_cache.size, config.timeouts.quit);
+  listener_.configuration_changed();
+  if (before.routes != config.routes || before.delivery != config.delivery) {
+    for (queue::QueueGroup& queue : queues_) {
+      queue.ask_routes_again({reactor_.now(), reactor_.wall_now()});
+    }
+  }
+  for (delivery::GroupService& service : services_) {
+    service.notify();
+  }
+  if (moved) {
+    intake_.resettle();
   }
 }
 
@@ -155,12 +204,14 @@ ring::Task<Result<>> Shard::recover() {
 
 void Shard::begin(std::vector<int> listeners, std::span<const spool::PartKey> on_their_way) {
   ids_.never_below(mail::MessageId{post_.highest_id.load()});
-  links_.start(intake_, view_, operator_);
+  links_.start(intake_, view_, operator_,
+               [this](NewConfiguration fresh) { reconfigure(std::move(fresh)); });
   reports_.start(intake_);
   intake_.resume(on_their_way);
   for (delivery::GroupService& service : services_) {
     service.start();
   }
+  begun_ = true;
   listener_.start(std::move(listeners));
 }
 

@@ -10,7 +10,7 @@ namespace {
 using testing::HasSubstr;
 using testing::Not;
 
-const DaemonFacts facts{"1.0", 7, true, 5};
+const DaemonFacts facts{"1.0", 7, true, 5, "/log"};
 
 Refusal elsewhere() {
   return {404, "not_found", "another shard has it", ""};
@@ -50,8 +50,9 @@ MessageView::Recipient recipient(std::string address, std::string state, std::ui
 TEST(Merge, StatusListsShardsInOrderAndSaysWhetherWeDrain) {
   const Response response = merge(StatusCommand(), {status_of(1), status_of(0)}, facts);
   EXPECT_EQ(response.http_status, 200);
-  EXPECT_THAT(response.json, HasSubstr(R"("pid":7,"state":"draining","uptime_ms":5)"));
-  EXPECT_LT(response.json.find(R"("shard":0)"), response.json.find(R"("shard":1)"));
+  EXPECT_THAT(response.text,
+              HasSubstr(R"("pid":7,"state":"draining","uptime_ms":5,"events_log":"/log")"));
+  EXPECT_LT(response.text.find(R"("shard":0)"), response.text.find(R"("shard":1)"));
 }
 
 TEST(Merge, QueueTellsTheLongestFirstAndSaysWhatItLeftOut) {
@@ -60,16 +61,16 @@ TEST(Merge, QueueTellsTheLongestFirstAndSaysWhatItLeftOut) {
   Queue two;
   two.destinations = {line("ready.example", 50, 1)};
   const Response response = merge(QueueCommand{.limit = 2}, {one, two}, facts);
-  EXPECT_LT(response.json.find("deferred.example"), response.json.find("ready.example"));
-  EXPECT_THAT(response.json, Not(HasSubstr("small.example")));
-  EXPECT_THAT(response.json, HasSubstr(R"("truncated":true)"));
+  EXPECT_LT(response.text.find("deferred.example"), response.text.find("ready.example"));
+  EXPECT_THAT(response.text, Not(HasSubstr("small.example")));
+  EXPECT_THAT(response.text, HasSubstr(R"("truncated":true)"));
 }
 
 TEST(Merge, QueueThatOneShardCutIsTruncated) {
   Queue cut;
   cut.truncated = true;
-  EXPECT_THAT(merge(QueueCommand(), {Queue(), cut}, facts).json, HasSubstr(R"("truncated":true)"));
-  EXPECT_THAT(merge(QueueCommand(), {Queue(), Queue()}, facts).json,
+  EXPECT_THAT(merge(QueueCommand(), {Queue(), cut}, facts).text, HasSubstr(R"("truncated":true)"));
+  EXPECT_THAT(merge(QueueCommand(), {Queue(), Queue()}, facts).text,
               HasSubstr(R"("truncated":false)"));
 }
 
@@ -88,13 +89,13 @@ TEST(Merge, ExplainComesFromTheOneThatKnows) {
   known.group = "bulk";
   const Response response = merge(ExplainCommand{"a.example"}, {elsewhere(), known}, facts);
   EXPECT_EQ(response.http_status, 200);
-  EXPECT_THAT(response.json, HasSubstr(R"("group":"bulk")"));
+  EXPECT_THAT(response.text, HasSubstr(R"("group":"bulk")"));
 }
 
 TEST(Merge, RefusalsOfAllAreOne) {
   const Response response = merge(ExplainCommand{"a"}, {elsewhere(), elsewhere()}, facts);
   EXPECT_EQ(response.http_status, 404);
-  EXPECT_THAT(response.json, HasSubstr(R"("code":"not_found")"));
+  EXPECT_THAT(response.text, HasSubstr(R"("code":"not_found")"));
 }
 
 TEST(Merge, AnotherRefusalSaysMoreThanNotFound) {
@@ -109,16 +110,16 @@ TEST(Merge, AMovedRecipientIsToldByItsNewOwner) {
   const MessageView taker = message_with({recipient("b@b.example", "deferred", 258)});
   for (const auto& parts : {std::vector<Answer>{giver, taker}, std::vector<Answer>{taker, giver}}) {
     const Response response = merge(ShowCommand{"00000000000g1"}, parts, facts);
-    EXPECT_THAT(response.json, HasSubstr("a@a.example"));
-    EXPECT_THAT(response.json, HasSubstr(R"("state":"deferred")"));
-    EXPECT_THAT(response.json, Not(HasSubstr("moved")));
+    EXPECT_THAT(response.text, HasSubstr("a@a.example"));
+    EXPECT_THAT(response.text, HasSubstr(R"("state":"deferred")"));
+    EXPECT_THAT(response.text, Not(HasSubstr("moved")));
   }
 }
 
 TEST(Merge, AMovedRecipientThatNobodyKnowsStaysMoved) {
   const MessageView giver =
       message_with({recipient("a@a.example", "ready", 0), recipient("b@b.example", "moved", 0)});
-  EXPECT_THAT(merge(ShowCommand{"00000000000g1"}, {giver, elsewhere()}, facts).json,
+  EXPECT_THAT(merge(ShowCommand{"00000000000g1"}, {giver, elsewhere()}, facts).text,
               HasSubstr(R"("state":"moved")"));
 }
 

@@ -12,7 +12,7 @@ import ringpost
 from clients import RawClient, submit, wait_for_event
 from ringpost import check, wait_for
 
-STATUS = ("version", "pid", "state", "uptime_ms", "shards", "totals")
+STATUS = ("version", "pid", "state", "uptime_ms", "events_log", "shards", "totals")
 SHARD = ("shard", "messages_queued", "ready", "deferred", "held", "in_flight", "connections_open",
          "connections_idle", "accepted_total", "delivered_total", "deferred_total", "bounced_total",
          "expired_total", "in_doubt_total", "quarantined_total", "spool_live_bytes",

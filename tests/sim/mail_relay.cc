@@ -33,7 +33,7 @@ MailRelay::~MailRelay() {
   }
 }
 
-void MailRelay::start() {
+config::Loaded MailRelay::load(const std::vector<std::string>& more) const {
   std::vector<std::string> settings{"identity.hostname=relay.example",
                                     "spool.directory=/spool",
                                     "spool.segment_size=1048576",
@@ -44,10 +44,14 @@ void MailRelay::start() {
                                     "delivery.prohibited_networks=[]",
                                     fmt::format("shards.count={}", shards_),
                                     fmt::format("listener.smtp=[\"{}\"]", endpoint_.to_string())};
-  settings.insert(settings.end(), settings_.begin(), settings_.end());
+  settings.insert(settings.end(), more.begin(), more.end());
   config::LoadResult loaded = config::load_file({}, settings, {.hostname = "relay", .cores = 1});
   check(loaded.has_value(), loaded ? "" : loaded.error().front().describe());
-  configuration_ = std::move(*loaded);
+  return std::move(*loaded);
+}
+
+void MailRelay::start() {
+  configuration_ = load(settings_);
   post_ = std::make_unique<shard::PostOffice>(shards_);
   on_their_way_.clear();
   ready_ = false;
@@ -93,6 +97,21 @@ ring::Task<void> MailRelay::live(Worker& worker) {
   ready_ = std::ranges::all_of(workers_, [](const auto& each) { return each->began; });
   co_await shard.live();
   co_await shard.drain(shard.reactor().now() + 5min);
+}
+
+void MailRelay::reload(const std::vector<std::string>& settings,
+                       std::shared_ptr<const mail::SuppressionList> suppressed) {
+  settings_ = settings;
+  configuration_ = load(settings_);
+  if (suppressed == nullptr) {
+    suppressed = std::make_shared<const mail::SuppressionList>();
+  }
+  for (std::uint32_t number = 0; number < shards_; ++number) {
+    auto copy = std::make_unique<shard::NewConfiguration>(configuration_, suppressed);
+    check(post_->configurations(number).try_push(std::move(copy)),
+          "a shard takes no configuration");
+    post_->wake(number);
+  }
 }
 
 void MailRelay::crash(Crash kind) {

@@ -27,6 +27,10 @@ class MailRelay {
   // An orderly end; false if it did not end in time.
   bool drain(Duration longest = 10min);
 
+  // Gives every shard these settings on top of the defaults, as the daemon does on HUP.
+  void reload(const std::vector<std::string>& settings,
+              std::shared_ptr<const mail::SuppressionList> suppressed = nullptr);
+
   [[nodiscard]] bool running() const { return !workers_.empty(); }
   [[nodiscard]] bool ready() const { return ready_; }
   [[nodiscard]] const Endpoint& endpoint() const { return endpoint_; }
@@ -47,6 +51,7 @@ class MailRelay {
   };
 
   ring::Task<void> live(Worker& worker);
+  [[nodiscard]] config::Loaded load(const std::vector<std::string>& settings) const;
 
   SimWorld& world_;
   SimHost& host_;

@@ -290,6 +290,13 @@ struct TextOf {
   std::string operator()(const control::ExplainCommand& /*command*/) const {
     return explain_text(answer);
   }
+  std::string operator()(const control::MetricsCommand& /*command*/) const {
+    return {};  // the tool does not ask for them
+  }
+  std::string operator()(const control::ReloadCommand& /*command*/) const {
+    return fmt::format("reloaded on {}; {} suppressed\n", counted(answer, "shards", "shard"),
+                       field_text(answer, "suppressed"));
+  }
   std::string operator()(const control::HoldsCommand& /*command*/) const {
     return holds_text(answer);
   }

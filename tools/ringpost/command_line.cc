@@ -38,6 +38,7 @@ class CommandLine {
     add_explain();
     add_show();
     add_orders();
+    add_events();
   }
 
   std::expected<Invocation, Instead> parse(std::vector<std::string> arguments) {
@@ -57,6 +58,9 @@ class CommandLine {
                                   : Instead{bad_usage, "", why, json});
     }
     invocation_.command = command();
+    if (events_->parsed()) {
+      invocation_.events = event_options_;
+    }
     return std::move(invocation_);
   }
 
@@ -164,12 +168,40 @@ class CommandLine {
                   "File a message anew: group and route are looked up again, and it is due at once",
                   "  ringpost requeue 0001o3g2s0000");
     requeue->add_option("ID", order_.selector.id, "The message's id")->required();
+    reload_ =
+        add(app_, "reload", "Read the configuration and the suppression list again, as HUP does",
+            "  ringpost reload\n"
+            "A file with a mistake changes nothing, and the answer says where it is.");
     holds_ = add(app_, "holds", "What is held by order", "  ringpost holds --json");
+  }
+
+  void add_events() {
+    EventFilter& filter = event_options_.filter;
+    events_ = add(app_, "events", "Lines of the event log, as they are or as they come",
+                  "  ringpost events --id 0001o3g2s0000\n"
+                  "  ringpost events --follow --event bounced --event expired\n"
+                  "  ringpost events --follow --job spring-sale --destination mx.example.com\n"
+                  "  ringpost events --recipient @example.com | jq .reply\n"
+                  "Every line is a JSON object. --follow goes on when the log is rotated.");
+    events_->add_flag("--follow", event_options_.follow, "Wait for more, until interrupted");
+    events_->add_flag("--from-start", event_options_.from_start,
+                      "With --follow: begin with what is there");
+    events_->add_option("--log", event_options_.log, "The file; default: what the daemon writes");
+    events_->add_option("--event", filter.events, "delivered, bounced, …; may be repeated")
+        ->allow_extra_args(false);
+    events_->add_option("--id", filter.id, "Of this message");
+    events_->add_option("--group", filter.group, "Of this queue group");
+    events_->add_option("--destination", filter.destination, "To this destination");
+    events_->add_option("--job", filter.job, "Of this job");
+    events_->add_option("--recipient", filter.recipient, "This address, or @domain");
   }
 
   [[nodiscard]] control::Command command() const {
     if (std::ranges::any_of(orders_, [](const CLI::App* order) { return order->parsed(); })) {
       return order_;
+    }
+    if (reload_->parsed()) {
+      return control::ReloadCommand{};
     }
     if (holds_->parsed()) {
       return control::HoldsCommand{};
@@ -196,7 +228,10 @@ class CommandLine {
   control::ShowCommand show_command_;
   control::ChangeCommand order_;
   std::vector<CLI::App*> orders_;
+  EventOptions event_options_;
+  CLI::App* events_ = nullptr;
   CLI::App* holds_ = nullptr;
+  CLI::App* reload_ = nullptr;
   CLI::App* status_ = nullptr;
   CLI::App* queue_ = nullptr;
   CLI::App* group_list_ = nullptr;

@@ -2,9 +2,11 @@
 #pragma once
 
 #include <expected>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "events.h"
 #include "ringpost/control/commands.h"
 
 namespace ringpost::tool {
@@ -13,6 +15,7 @@ struct Invocation {
   std::string socket;
   bool json = false;
   control::Command command;
+  std::optional<EventOptions> events;  // instead of the command; but it tells where the log is
 };
 
 // Nothing to ask the daemon.

@@ -63,7 +63,7 @@ class Printer {
   std::ostream& error_;
 };
 
-int ask(const Invocation& invocation, Printer& printer) {
+int ask(const Invocation& invocation, Printer& printer, std::string& event_log) {
   const auto answer = control::ask(invocation.socket, invocation.command);
   if (!answer) {
     const control::AskError& why = answer.error();
@@ -86,8 +86,24 @@ int ask(const Invocation& invocation, Printer& printer) {
     printer.refused(json);
     return failed;
   }
+  if (invocation.events) {
+    event_log = field_text(json, "events_log");
+    return done;
+  }
   printer.answer(invocation.command, json);
   return done;
+}
+
+// Asks the daemon where its log is, unless that was said.
+int show_events(const Invocation& invocation, Printer& printer, std::ostream& out,
+                std::ostream& error) {
+  EventOptions options = *invocation.events;
+  if (options.log.empty()) {
+    if (const int failure = ask(invocation, printer, options.log); failure != done) {
+      return failure;
+    }
+  }
+  return print_events(options, out, error, [] { return true; });
 }
 
 }  // namespace
@@ -103,7 +119,9 @@ int run(const std::vector<std::string>& arguments, std::ostream& out, std::ostre
     return instead.exit_code;
   }
   Printer printer(invocation->json, out, error);
-  const int exit_code = ask(*invocation, printer);
+  std::string event_log;
+  const int exit_code = invocation->events ? show_events(*invocation, printer, out, error)
+                                           : ask(*invocation, printer, event_log);
   out.flush();
   return out.good() ? exit_code : failed;
 }

@@ -194,6 +194,18 @@ struct Queue {
   bool operator==(const Queue&) const = default;
 };
 
+struct Suppression {
+  std::string file;  // empty: nothing is suppressed
+
+  bool operator==(const Suppression&) const = default;
+};
+
+struct Metrics {
+  std::optional<Endpoint> listen;  // nothing: not served
+
+  bool operator==(const Metrics&) const = default;
+};
+
 struct Log {
   std::string events;
 
@@ -217,6 +229,8 @@ struct Config {
   std::vector<QueueGroup> queue_groups;    // those that name domains, in the order of the file
   std::vector<QueueGroup> default_groups;  // default-0, default-1, …: a domain's hash chooses
   Queue queue;
+  Suppression suppression;
+  Metrics metrics;
   Log log;
 
   bool operator==(const Config&) const = default;

@@ -11,7 +11,8 @@ namespace ringpost::config {
 struct KeyText {
   // "spool.directory"; in arrays of tables "queue_group.rate".
   std::string_view name;
-  // string, number, size, duration, rate, endpoints, networks, host, hosts, domain, domains
+  // string, number, size, duration, rate, endpoint, endpoints, networks, host, hosts, domain,
+  // domains
   std::string_view type;
   // Of a bare number: s, m, d, bytes; empty where the type has none.
   std::string_view unit;

@@ -38,6 +38,7 @@ class Reader {
   void name(std::string& out);
   void address(std::optional<IpAddress>& out, IpAddress::Family family);
   // Arrays of strings; a lone string is an array of one.
+  void endpoint(std::optional<Endpoint>& out);
   void endpoints(std::vector<Endpoint>& out, std::size_t least);
   void networks(std::vector<Network>& out);
   void hosts(std::vector<Host>& out);

@@ -43,6 +43,7 @@ struct Status {
   std::int64_t pid = 0;
   bool draining = false;
   std::uint64_t uptime_ms = 0;
+  std::string events_log;           // its path; empty: none
   std::vector<ShardStatus> shards;  // the totals are their sum
 };
 
@@ -153,6 +154,12 @@ struct Change {
   std::uint64_t in_flight = 0;   // that it fits, but that are being sent: the flight wins
 };
 
+// The configuration was read again and every shard has it.
+struct Reloaded {
+  std::uint32_t shards = 0;
+  std::uint64_t suppressed = 0;  // entries of the suppression list
+};
+
 // What the operator holds. The same on every shard.
 struct HoldList {
   std::vector<std::string> groups;
@@ -177,6 +184,7 @@ struct Refusal {
 [[nodiscard]] std::string to_json(const MessageView& message);
 [[nodiscard]] std::string to_json(const Change& change);
 [[nodiscard]] std::string to_json(const HoldList& holds);
+[[nodiscard]] std::string to_json(const Reloaded& reloaded);
 [[nodiscard]] std::string to_json(const Refusal& refusal);
 
 }  // namespace ringpost::control

@@ -4,6 +4,7 @@
 //   GET /status   GET /queue?group=&destination=&limit=   GET /groups   GET /explain?address=
 //   GET /messages/ID   GET /holds
 //   POST /flush?group=&destination=   POST /hold?group= (or destination=, job=)   POST /release?…
+//   GET /metrics (the only one that is no JSON)   POST /reload
 //   POST /delete?id=&group=&destination=&job=&sender=&dry_run=true   POST /requeue?id=
 #pragma once
 
@@ -75,10 +76,20 @@ struct ChangeCommand {
   bool operator==(const ChangeCommand&) const = default;
 };
 
+struct MetricsCommand {
+  bool operator==(const MetricsCommand&) const = default;
+};
+
+// Read the configuration again, as HUP does.
+struct ReloadCommand {
+  bool operator==(const ReloadCommand&) const = default;
+};
+
 [[nodiscard]] std::string_view name_of(ChangeCommand::What what);  // erase is "delete"
 
-using Command = std::variant<StatusCommand, QueueCommand, GroupListCommand, ExplainCommand,
-                             ShowCommand, HoldsCommand, ChangeCommand>;
+using Command =
+    std::variant<StatusCommand, QueueCommand, GroupListCommand, ExplainCommand, ShowCommand,
+                 HoldsCommand, ChangeCommand, ReloadCommand, MetricsCommand>;
 
 // `target` is path and query as sent. Unknown parameters are refused, and so are control
 // characters in any value, however encoded. A plus sign means itself: addresses have them.

@@ -12,6 +12,7 @@
 #include "ringpost/config/load.h"
 #include "ringpost/control/answers.h"
 #include "ringpost/control/commands.h"
+#include "ringpost/control/metrics.h"
 #include "ringpost/delivery/connection_cache.h"
 #include "ringpost/delivery/host_table.h"
 #include "ringpost/delivery/ledger.h"
@@ -41,8 +42,8 @@ struct ShardView {
   const queue::Holds& holds;
 };
 
-using Answer =
-    std::variant<ShardStatus, Queue, Groups, Explanation, MessageView, HoldList, Change, Refusal>;
+using Answer = std::variant<ShardStatus, Queue, Groups, Explanation, MessageView, HoldList, Change,
+                            Reloaded, ShardMetrics, Refusal>;
 
 // This shard's part. Of what lives on other shards: a Refusal "not_found". Orders that change
 // something are the Operator's.
@@ -56,11 +57,13 @@ struct DaemonFacts {
   std::int64_t pid = 0;
   bool draining = false;
   std::uint64_t uptime_ms = 0;
+  std::string events_log;  // its path
 };
 
 struct Response {
   int http_status = 200;
-  std::string json;  // one line, without the newline
+  std::string text;  // JSON on one line, without the newline; or metrics
+  std::string type = "application/json";
 };
 
 // The whole answer. Parts that are "not_found" count only where there is no other.

@@ -4,10 +4,12 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "ringpost/base/intrusive_list.h"
+#include "ringpost/base/ip_address.h"
 #include "ringpost/base/result.h"
 #include "ringpost/base/time.h"
 #include "ringpost/control/http.h"
@@ -33,6 +35,9 @@ class Server {
   // `request_timeout` bounds the reading of a request, and again the sending of its answer.
   Server(ring::Reactor& reactor, std::string socket_path, Everybody& everybody,
          Duration request_timeout);
+  // The same for metrics alone, over TCP.
+  Server(ring::Reactor& reactor, const Endpoint& endpoint, Everybody& everybody,
+         Duration request_timeout);
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
@@ -42,6 +47,8 @@ class Server {
   // Answers what was asked completely, breaks the rest off, and removes the socket file.
   ring::Task<void> close();
 
+  // Of a server over TCP, once it has started.
+  [[nodiscard]] const Endpoint& endpoint() const { return *endpoint_; }
   [[nodiscard]] std::size_t connections() const { return connections_.running(); }
 
  private:
@@ -54,11 +61,13 @@ class Server {
   ring::Task<bool> read_request(Client& client, RequestReader& request);
   ring::Task<Response> respond_to(RequestReader& request);
   int bind_and_listen();
+  Result<> listen_on_endpoint();
   // Whether the file at our path is a socket that nobody listens on.
   ring::Task<bool> is_stale();
 
   ring::Reactor& reactor_;
   std::string path_;
+  std::optional<Endpoint> endpoint_;  // instead of the path; the port as bound once it listens
   Everybody& everybody_;
   Duration request_timeout_;
   int listener_ = -1;

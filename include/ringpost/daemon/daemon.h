@@ -12,6 +12,7 @@
 
 #include "ringpost/base/result.h"
 #include "ringpost/config/load.h"
+#include "ringpost/daemon/reload.h"
 #include "ringpost/daemon/service_manager.h"
 #include "ringpost/daemon/tls_setup.h"
 #include "ringpost/ring/linux_kernel.h"
@@ -22,8 +23,8 @@ namespace ringpost::daemon {
 
 class Daemon {
  public:
-  // `tls` has a pair for each shard.
-  Daemon(config::Loaded configuration, std::vector<ShardTls> tls);
+  // `source` is where the configuration came from, for reloads; `tls` has a pair for each shard.
+  Daemon(Configuration configuration, ConfigurationSource source, std::vector<ShardTls> tls);
   ~Daemon();
 
   // Runs until a signal ends it. Returns the exit code; errors are printed.
@@ -46,13 +47,23 @@ class Daemon {
   // Blocks the shard's thread, which has nothing to do yet: until all have recovered.
   void wait_for_go(Worker& worker, Result<> recovered);
   Result<> wait_for_recovery();
-  void print_ready() const;
+  // `metrics` is JSON: where they are served.
+  void print_ready(const std::string& metrics) const;
   int next_signal(const sigset_t& signals);
   void watch_signals();
+  // Reads everything again and gives it to the shards, or says why not.
+  void reload();
+  // False where a shard does not take it.
+  bool give_to_shards(const Configuration& configuration);
 
-  config::Loaded configuration_;
   std::vector<ShardTls> tls_;  // until the shards have them
   ServiceManager service_manager_;
+  // What the daemon started with, which every thread may read; and what the shards were given
+  // last, the main thread's alone.
+  const config::Loaded configuration_;
+  Configuration running_;
+  ConfigurationSource source_;
+  std::uint32_t given_rounds_ = 0;
   std::vector<spool::SpoolLock> lock_;  // one, once taken
   std::unique_ptr<shard::PostOffice> post_;
   std::vector<std::unique_ptr<Worker>> workers_;

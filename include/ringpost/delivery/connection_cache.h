@@ -26,6 +26,12 @@ class ConnectionCache {
   // Keeps at most `most_idle` over all groups.
   ConnectionCache(ring::Reactor& reactor, std::uint32_t most_idle, Duration quit_timeout);
 
+  // From the next connection that is put back on.
+  void set_limits(std::uint32_t most_idle, Duration quit_timeout) {
+    most_idle_ = most_idle;
+    quit_timeout_ = quit_timeout;
+  }
+
   // Waits until one more connection to the destination may be opened, and counts it as open from
   // now on. Idle ones make room; those that are being ended count until they are closed.
   ring::Task<void> reserve(queue::QueueGroup& group, queue::Destination& destination);

@@ -25,6 +25,7 @@ class GroupService {
   GroupService(Room room, queue::QueueGroup& group, CacheLimits cache_limits);
 
   void start();
+  void set_cache_limits(CacheLimits limits) { cache_limits_ = limits; }
   // Work was filed, a limit has changed, or `stopping` was set.
   void notify() {
     room_.conversation.share.set_weight(group_.settings().weight);

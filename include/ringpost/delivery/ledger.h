@@ -6,14 +6,17 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "ringpost/base/random.h"
 #include "ringpost/events/writer.h"
 #include "ringpost/mail/id_sequence.h"
 #include "ringpost/mail/outcome.h"
+#include "ringpost/mail/suppression_list.h"
 #include "ringpost/queue/queue_group.h"
 #include "ringpost/ring/reactor.h"
 #include "ringpost/spool/spool.h"
@@ -92,6 +95,15 @@ class Ledger {
   // The operator holds a group, a destination or a job (the others are empty): one line.
   void tell_held(std::string_view group, std::string_view destination, std::string_view job);
 
+  // Who gets no mail from now on.
+  void use_suppressions(std::shared_ptr<const mail::SuppressionList> list) {
+    suppressed_ = std::move(list);
+  }
+  [[nodiscard]] bool suppresses() const { return !suppressed_->empty(); }
+  // Settles an entry in flight if any of its recipients is suppressed; the others go back, for the
+  // next turn. False: none is, and nothing was done.
+  bool settle_suppressed(queue::QueueGroup& group, queue::Entry& entry);
+
   [[nodiscard]] bool has_room() const { return uncommitted_ < most_uncommitted && !events_.full(); }
   // Waits for has_room().
   ring::Task<void> room();
@@ -148,6 +160,7 @@ class Ledger {
   mail::IdSequence& ids_;
   std::uint32_t shard_;
   ReportMaker* reports_ = nullptr;
+  std::shared_ptr<const mail::SuppressionList> suppressed_;  // never null
   Counters counters_;
   std::vector<Line> pending_;
   std::map<spool::PartKey, Hold> holds_;

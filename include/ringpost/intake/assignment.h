@@ -35,6 +35,8 @@ class Assignment {
   // its name hashes to, but default groups are dealt out in turn.
   Assignment(const config::Config& config, std::uint32_t shards);
 
+  // Whether every address has the same group on the same shard by both.
+  [[nodiscard]] bool places_alike(const Assignment& other) const;
   [[nodiscard]] GroupPlace place(std::string_view address) const;
   [[nodiscard]] GroupPlace place_domain(std::string_view domain) const;
   [[nodiscard]] std::span<const AssignedGroup> groups() const { return groups_; }

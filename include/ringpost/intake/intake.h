@@ -61,6 +61,13 @@ class Intake {
   void refile(queue::QueuedMessage& message, std::span<const std::uint32_t> recipients,
               WallTime due);
 
+  // The assignment has changed: recipients go where they belong now. In portions, in the
+  // background; those in flight when they come back.
+  void resettle();
+  // A queue group of this shard for recipients whose own lives elsewhere and that may not be handed
+  // over.
+  void set_fallback(LocalGroup group) { fallback_ = group; }
+
   // --- recovery, before anything else -----------------------------------------------------------
   void recover(spool::RecoveredMessage&& message);
   // The parts that recovery found on their way to other shards.
@@ -105,6 +112,12 @@ class Intake {
   using Batches = std::map<std::pair<std::uint32_t, WallTime>, std::vector<std::uint32_t>>;
   void add_to(Batches& batches, std::string_view address, WallTime due, std::uint32_t recipient);
   void file(queue::QueuedMessage& message, const Batches& batches);
+  ring::Task<void> resettle_all(std::uint64_t round);
+  // Whether some of it has to be looked at again.
+  bool resettle(queue::QueuedMessage& message);
+  [[nodiscard]] static bool may_give(const queue::QueuedMessage& message);
+  void drop_suppressed(queue::QueuedMessage& message, queue::QueueGroup& group,
+                       std::span<const std::uint32_t> recipients);
   void tell_received(const queue::QueuedMessage& message);
   [[nodiscard]] std::uint32_t shard_of(std::string_view address) const;
   void restore_recipients(queue::QueuedMessage& message, const spool::RecoveredMessage& recovered);
@@ -128,6 +141,9 @@ class Intake {
   std::uint64_t accepted_ = 0;
   std::map<spool::PartKey, TakenPart> unconfirmed_;
   std::map<std::uint32_t, std::deque<GivenPart>> to_give_;  // found by recovery, by shard
+  LocalGroup fallback_;
+  std::uint64_t resettling_ = 0;  // counts
+  bool recovering_ = true;
   bool closing_ = false;
   ring::Event stop_;
   ring::Gate gate_;

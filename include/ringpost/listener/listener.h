@@ -22,6 +22,8 @@ class Listener {
   Listener(ring::Reactor& reactor, intake::Intake& intake, mail::IdSequence& ids,
            const config::Config& config, net::TlsContext* tls);
 
+  // What is taken from the configuration is read again.
+  void configuration_changed();
   // Takes over listening descriptors.
   void start(std::vector<int> descriptors);
   // No new clients; those without an open transaction are told 421, the others may finish theirs

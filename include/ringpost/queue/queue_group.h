@@ -172,6 +172,9 @@ class QueueGroup {
   // Suspended lanes of the destination (empty: of all) may be probed, and domains whose route
   // failed asked for, now. Returns the recipients that waited for that.
   std::uint64_t retry_now(std::string_view destination, Now now);
+  // Routes may lead elsewhere now: every domain asks for its own when it has work. Lanes serve on
+  // until the answers are there.
+  void ask_routes_again(Now now);
 
   // --- status of lanes --------------------------------------------------------------------------
   // The lane cannot be served (connect, greeting, EHLO, 421): one deferral for all of it. Returns

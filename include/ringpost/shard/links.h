@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <span>
 #include <vector>
@@ -20,7 +21,10 @@ class Links final : public ring::Inbox, public intake::Neighbours {
   Links(ring::Reactor& reactor, PostOffice& post, std::uint32_t shard);
 
   // From now on letters are read; until then they wait in their mailboxes.
-  void start(intake::Intake& intake, const control::ShardView& view, control::Operator& hand);
+  // `reconfigure` is called between two turns, with the newest configuration only.
+  using Reconfigure = std::function<void(NewConfiguration)>;
+  void start(intake::Intake& intake, const control::ShardView& view, control::Operator& hand,
+             Reconfigure reconfigure);
   // Waits until every request was answered.
   ring::Task<void> close();
 
@@ -45,6 +49,7 @@ class Links final : public ring::Inbox, public intake::Neighbours {
   ring::Task<Answer> request(std::uint32_t shard, Letter letter, std::uint64_t token);
   void post(std::uint32_t shard, Letter letter);
   void handle(std::uint32_t from, Letter letter);
+  bool take_configuration();
   ring::Task<void> answer_submit(std::uint32_t from, SubmitLetter letter);
   ring::Task<void> answer_order(std::uint32_t from, QuestionLetter letter);
   ring::Task<void> answer_confirm(std::uint32_t from, ConfirmLetter letter);
@@ -56,6 +61,7 @@ class Links final : public ring::Inbox, public intake::Neighbours {
   intake::Intake* intake_ = nullptr;
   const control::ShardView* view_ = nullptr;
   control::Operator* operator_ = nullptr;
+  Reconfigure reconfigure_;
   std::uint64_t next_token_ = 1;
   std::map<std::uint64_t, Waiting*> waiting_;
   std::vector<std::size_t> under_way_;  // requests, by shard

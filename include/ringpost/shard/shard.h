@@ -27,8 +27,9 @@ struct ShardSettings {
   std::vector<Endpoint> dns_servers;
   std::vector<Endpoint> listening;  // own endpoints, where no mail may be sent
   unsigned receive_buffers = 4096;
-  std::unique_ptr<net::TlsContext> server_tls = nullptr;  // null: STARTTLS is not offered
-  std::unique_ptr<net::TlsContext> client_tls = nullptr;  // null: none is spoken
+  std::unique_ptr<net::TlsContext> server_tls = nullptr;         // null: STARTTLS is not offered
+  std::unique_ptr<net::TlsContext> client_tls = nullptr;         // null: none is spoken
+  std::shared_ptr<const mail::SuppressionList> suppressed = {};  // null: nobody
 };
 
 class Shard {
@@ -52,6 +53,10 @@ class Shard {
 
  private:
   void make_groups();
+  // A queue group of this shard, which may be there already: groups are never forgotten, since
+  // mail may still be on its way out of one that has moved.
+  intake::LocalGroup group_for(const config::QueueGroup& settings);
+  void reconfigure(NewConfiguration fresh);
   [[nodiscard]] control::ShardView make_view();
   ring::Task<void> meet(std::atomic<std::uint32_t>& arrived);
   ring::Task<void> abort_at(Instant deadline);
@@ -78,6 +83,7 @@ class Shard {
   delivery::ReadAhead read_ahead_;
   bool stopping_ = false;
   bool drained_ = false;
+  bool begun_ = false;
   std::deque<delivery::GroupService> services_;
   std::vector<intake::LocalGroup> groups_;
   Links links_;
