@@ -6,7 +6,9 @@
 #include <map>
 #include <string>
 #include <utility>
+#include <vector>
 
+#include "ringpost/config/suggest.h"
 #include "ringpost/config/values.h"
 
 namespace ringpost::config {
@@ -93,6 +95,38 @@ class Completion {
     }
   }
 
+  void check_egress() {
+    for (Egress& source : config_.egress) {
+      if (!source.ipv4 && !source.ipv6) {
+        problem(fmt::format("egress.{}", source.name),
+                fmt::format("egress.{}: has no address", source.name), "add ipv4 or ipv6");
+      }
+      if (source.ehlo.empty()) {
+        source.ehlo = config_.identity.hostname;
+      }
+    }
+    for (const QueueGroup& group : config_.queue_groups) {
+      check_sources_of(group, group.name);
+    }
+    check_sources_of(config_.default_groups.front(), "default");
+  }
+
+  void check_sources_of(const QueueGroup& group, std::string_view name) {
+    std::vector<std::string_view> known;
+    for (const Egress& source : config_.egress) {
+      known.push_back(source.name);
+    }
+    for (const std::string& wanted : group.egress) {
+      if (std::ranges::find(known, wanted) == known.end()) {
+        const std::string path = fmt::format("queue_group.{}.egress", name);
+        const std::string nearest = nearest_name(wanted, known);
+        problem(path, fmt::format("{}: there is no egress source '{}'", path, wanted),
+                nearest.empty() ? "add it as an [[egress]]"
+                                : fmt::format("did you mean '{}'?", nearest));
+      }
+    }
+  }
+
   void check_groups() {
     std::map<std::string_view, std::string_view> group_of;
     for (const QueueGroup& group : config_.queue_groups) {
@@ -141,6 +175,7 @@ void complete(Loaded& loaded, const QueueGroup& default_group, const Environment
   completion.fill_defaults(default_group);
   completion.check_hostname();
   completion.check_limits();
+  completion.check_egress();
   completion.check_groups();
 }
 

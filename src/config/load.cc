@@ -13,12 +13,12 @@
 #include "ringpost/config/reader.h"
 #include "ringpost/config/schema.h"
 #include "ringpost/config/suggest.h"
+#include "ringpost/config/values.h"
 
 namespace ringpost::config {
 namespace {
 
 constexpr std::string_view default_group_name = "default";
-constexpr std::size_t max_group_name = 64;
 
 const Place command_line{"command line", 0, 0};
 
@@ -181,9 +181,10 @@ class Loader {
   void read_file_tables(const toml::table& file) {
     for (const auto& [key, node] : file) {
       const std::string_view name = key.str();
-      if (name == "route") {
-        read_routes(node);
-      } else if (name == "queue_group") {
+      if (read_array_of_tables(name, node)) {
+        continue;
+      }
+      if (name == "queue_group") {
         groups_ = &node;
       } else if (is_unsupported(name)) {
         problem(place(key), fmt::format("{} is not supported in this version", name), "remove it");
@@ -228,6 +229,46 @@ class Loader {
         problem(place(element), fmt::format("{}: expects tables", name), "");
       }
     }
+  }
+
+  // False: this is no such key. The one that a queue group is comes later.
+  bool read_array_of_tables(std::string_view name, const toml::node& node) {
+    if (name == "route") {
+      read_routes(node);
+    } else if (name == "egress") {
+      read_named(loaded_.config.egress, egress_keys(), name, node);
+    } else if (name == "destination") {
+      read_named(loaded_.config.destinations, destination_keys(), name, node);
+    } else {
+      return false;
+    }
+    return true;
+  }
+
+  template <class Target>
+  void read_named(std::vector<Target>& all, std::span<const Key<Target>> keys,
+                  std::string_view name, const toml::node& node) {
+    all.clear();
+    each_table(name, node, [&](const toml::table& table, const Place& where) {
+      Target one;
+      const std::size_t problems_before = problems_.size();
+      read_table(one, keys, table, name, name);
+      if (problems_.size() != problems_before) {
+        return;
+      }
+      if (one.name.empty()) {
+        return problem(where, fmt::format("{}: needs a name", name), "add name = \"…\"");
+      }
+      const std::string path = fmt::format("{}.{}", name, one.name);
+      if (std::ranges::find(all, one.name, &Target::name) != all.end()) {
+        return problem(where,
+                       fmt::format("{}: there is already '{}' at {}", name, one.name,
+                                   loaded_.origins.at(path)),
+                       "give this one another name");
+      }
+      loaded_.origins.set(path, where);
+      all.push_back(std::move(one));
+    });
   }
 
   void read_routes(const toml::node& node) {
@@ -335,12 +376,8 @@ class Loader {
       return std::nullopt;
     }
     const std::string& name = text->get();
-    const bool good =
-        !name.empty() && name.size() <= max_group_name && std::ranges::all_of(name, [](char c) {
-          return (c >= 'a' && c <= 'z') || is_digit(c) || c == '-' || c == '_';
-        });
     const Place at = place(*node);
-    if (!good) {
+    if (!is_name(name)) {
       problem(at, fmt::format("queue_group.name: '{}' cannot be a name", name),
               "write 1 to 64 lower case letters, digits, '-' and '_'");
       return std::nullopt;
@@ -355,11 +392,10 @@ class Loader {
 
   void read_overrides_of_tables() {
     for (const Override& setting : overrides_) {
-      if (setting.key == "route") {
-        from_command_line_ = true;
-        read_routes(setting.node());
-        from_command_line_ = false;
-      } else if (table_of(setting.key) != "queue_group") {
+      from_command_line_ = true;
+      const bool taken = read_array_of_tables(setting.key, setting.node());
+      from_command_line_ = false;
+      if (!taken && table_of(setting.key) != "queue_group") {
         read(loaded_.config, config_keys(), setting.key, setting.key, setting.node(), command_line,
              setting.raw);
       }

@@ -197,6 +197,34 @@ void Reader::list(std::vector<T>& out, Parse parse) {
   }
 }
 
+void Reader::name(std::string& out) {
+  const auto text = string_value();
+  if (!text || !is_name(*text)) {
+    return expected(
+        fmt::format("a name of 1 to {} lower case letters, digits, '-' and '_'", max_name));
+  }
+  out = *text;
+}
+
+void Reader::address(std::optional<IpAddress>& out, IpAddress::Family family) {
+  const auto text = string_value();
+  const std::optional<IpAddress> address = text ? IpAddress::parse(*text) : std::nullopt;
+  if (!address || address->family() != family) {
+    return expected(family == IpAddress::Family::v4 ? "an IPv4 address such as \"192.0.2.1\""
+                                                    : "an IPv6 address such as \"2001:db8::1\"");
+  }
+  out = *address;
+}
+
+void Reader::names(std::vector<std::string>& out) {
+  list(out, [](const std::string& text) -> Result<std::string> {
+    if (!is_name(text)) {
+      return fail(fmt::format("'{}' is not a name", text), "write the name of an [[egress]]");
+    }
+    return text;
+  });
+}
+
 void Reader::endpoints(std::vector<Endpoint>& out, std::size_t least) {
   std::vector<Endpoint> found = out;
   const std::size_t problems_before = problems_.size();

@@ -59,6 +59,8 @@ constexpr Key<Config> config_table[] = {
      [](Config& c, Reader& r) { r.networks(c.delivery.prohibited_networks); }},
     {{"delivery.streaming_depth", "number", "", "8"},
      [](Config& c, Reader& r) { r.number(c.delivery.streaming_depth, 1, max_streaming_depth); }},
+    {{"delivery.max_in_flight", "number", "", "10000"},
+     [](Config& c, Reader& r) { r.number(c.delivery.max_in_flight, 1, max_count); }},
     {{"connection_cache.size", "number", "", "1000"},
      [](Config& c, Reader& r) { r.number(c.connection_cache.size, 0, max_count); }},
     {{"connection_cache.timeout", "duration", "m", "\"30s\""},
@@ -122,6 +124,10 @@ constexpr Key<QueueGroup> queue_group_table[] = {
      [](QueueGroup& g, Reader& r) { r.number(g.shard, 0, max_shards - 1); }},
     {{"queue_group.runners", "number", "", "100"},
      [](QueueGroup& g, Reader& r) { r.number(g.runners, 1, max_count); }},
+    {{"queue_group.weight", "number", "", "1"},
+     [](QueueGroup& g, Reader& r) { r.number(g.weight, 1, 1000); }},
+    {{"queue_group.egress", "names", "", "[]"},
+     [](QueueGroup& g, Reader& r) { r.names(g.egress); }},
     {{"queue_group.delivery", "string", "", "\"queue\""},
      [](QueueGroup& g, Reader& r) {
        if (const auto index = r.choice({"queue", "hold"}, {"at_once"})) {
@@ -153,6 +159,23 @@ constexpr Key<Route> route_table[] = {
      [](Route& route, Reader& r) { r.hosts(route.hosts); }},
 };
 
+constexpr Key<Egress> egress_table[] = {
+    {{"egress.name", "string", "", "(required)"}, [](Egress& e, Reader& r) { r.name(e.name); }},
+    {{"egress.ipv4", "string", "", "(none)"},
+     [](Egress& e, Reader& r) { r.address(e.ipv4, IpAddress::Family::v4); }},
+    {{"egress.ipv6", "string", "", "(none)"},
+     [](Egress& e, Reader& r) { r.address(e.ipv6, IpAddress::Family::v6); }},
+    {{"egress.ehlo", "domain", "", "(identity.hostname)"},
+     [](Egress& e, Reader& r) { r.domain(e.ehlo, false); }},
+};
+
+constexpr Key<Destination> destination_table[] = {
+    {{"destination.name", "string", "", "(required)"},
+     [](Destination& d, Reader& r) { r.name(d.name); }},
+    {{"destination.mx", "domains", "", "[]"},
+     [](Destination& d, Reader& r) { r.domain_patterns(d.mx); }},
+};
+
 constexpr KeyText name_key{"queue_group.name", "string", "", "(required)"};
 
 constexpr std::string_view unsupported[] = {
@@ -162,8 +185,6 @@ constexpr std::string_view unsupported[] = {
     "suppression.*",
     "metrics.*",
     "delivery.tls",
-    "egress.*",
-    "destination.*",
     "timeouts.ident",
     "timeouts.fileopen",
     "timeouts.lhlo",
@@ -183,8 +204,6 @@ constexpr std::string_view unsupported[] = {
     "timeouts.queuewarn_non_urgent",
     "timeouts.queuewarn_dsn",
     "queue_group.mx",
-    "queue_group.weight",
-    "queue_group.egress",
     "queue_group.durability",
     "log.rotate_size",
 };
@@ -201,6 +220,14 @@ std::span<const Key<Route>> route_keys() {
   return route_table;
 }
 
+std::span<const Key<Egress>> egress_keys() {
+  return egress_table;
+}
+
+std::span<const Key<Destination>> destination_keys() {
+  return destination_table;
+}
+
 std::vector<KeyText> all_keys() {
   std::vector<KeyText> keys;
   for (const Key<Config>& key : config_table) {
@@ -211,6 +238,12 @@ std::vector<KeyText> all_keys() {
     keys.push_back(key.text);
   }
   for (const Key<Route>& key : route_table) {
+    keys.push_back(key.text);
+  }
+  for (const Key<Egress>& key : egress_table) {
+    keys.push_back(key.text);
+  }
+  for (const Key<Destination>& key : destination_table) {
     keys.push_back(key.text);
   }
   return keys;

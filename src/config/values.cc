@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <limits>
 #include <utility>
 
@@ -183,6 +184,10 @@ Result<Host> parse_host(std::string_view text) {
     }
   }
   return host;
+}
+
+bool is_name(std::string_view text) {
+  return !text.empty() && text.size() <= max_name && std::ranges::all_of(text, is_label_character);
 }
 
 }  // namespace ringpost::config

@@ -56,10 +56,7 @@ bool is_domain(const std::string& domain) {
 }
 
 // The route in use, else the one that the configuration or what the resolver remembers gives.
-std::optional<queue::LaneKey> route_of(const Subject& subject) {
-  if (subject.queued != nullptr && subject.queued->lane() != nullptr) {
-    return subject.queued->lane()->key();
-  }
+std::optional<queue::LaneKey> likely_route(const Subject& subject) {
   if (auto configured = delivery::configured_lane(subject.view.config, subject.domain)) {
     return configured;
   }
@@ -68,6 +65,17 @@ std::optional<queue::LaneKey> route_of(const Subject& subject) {
     return delivery::lane_by_mx(subject.view.config, subject.domain, mx->hosts);
   }
   return std::nullopt;
+}
+
+std::optional<queue::LaneKey> route_of(const Subject& subject) {
+  if (subject.queued != nullptr && subject.queued->lane() != nullptr) {
+    return subject.queued->lane()->key();
+  }
+  std::optional<queue::LaneKey> route = likely_route(subject);
+  if (route) {
+    route->egress = delivery::egress_for(subject.group.settings().egress, subject.domain);
+  }
+  return route;
 }
 
 const queue::Lane* lane_of(const Subject& subject) {
@@ -113,7 +121,8 @@ void tell_state(const Subject& subject, const std::vector<IpAddress>& addresses,
   bool recovering = false;
   Instant until = never;
   for (const IpAddress& address : addresses) {
-    const delivery::HostRecord* const record = subject.view.hosts.find(Endpoint{address, port});
+    const delivery::HostRecord* const record =
+        subject.view.hosts.find(Endpoint{address, port}, subject.route->egress);
     if (record != nullptr && record->status.state() == State::up) {
       host.state = "up";
       return;

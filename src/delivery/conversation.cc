@@ -34,7 +34,7 @@ Conversation::Conversation(Room room, queue::QueueGroup& group, queue::Seat& sea
       pump_gate_(room.reactor.ready()) {}
 
 HostRecord& Conversation::host() const {
-  return room_.hosts.of(connection_.peer().endpoint);
+  return room_.hosts.of(connection_.peer().endpoint, connection_.peer().source);
 }
 
 ring::Task<Conversation::End> Conversation::run() {
@@ -116,6 +116,13 @@ ring::Task<void> Conversation::offer_work() {
       co_await room_.ledger.room();
       continue;
     }
+    if (!room_.share.may_begin()) {
+      if (!under_way_.empty()) {
+        co_return;
+      }
+      co_await room_.share.turn();
+      continue;
+    }
     queue::Entry* const entry = group_.next_entry(seat_, now);
     if (entry == nullptr) {
       co_return;
@@ -127,15 +134,19 @@ ring::Task<void> Conversation::offer_work() {
       group_.put_back(*entry, now);  // it goes when nothing else is under way
       co_return;
     }
+    room_.share.begin();
     if (entry->message().content() == nullptr) {
       const bool loaded = co_await load_content(under_way);
       if (!loaded) {
+        room_.share.end();
         continue;
       }
     }
-    if (!refuse_for_obstacle(under_way)) {
-      offer(std::move(under_way));
+    if (refuse_for_obstacle(under_way)) {
+      room_.share.end();
+      continue;
     }
+    offer(std::move(under_way));
   }
 }
 
@@ -168,6 +179,7 @@ bool Conversation::refuse_for_obstacle(UnderWay& under_way) {
   outcome.address = address_;
   Attempt attempt(seat_.lane->destination().name(), under_way.started);
   attempt.connection = connection_.id();
+  attempt.source = connection_.peer().source;
   room_.ledger.settle(group_, entry, fates_for_all(entry, std::move(outcome)), attempt);
   return true;
 }
@@ -370,6 +382,7 @@ void Conversation::settle_results() {
     UnderWay done = std::move(under_way_.front());
     under_way_.pop_front();
     bytes_under_way_ -= done.size;
+    room_.share.end();
     if (connection_.reused && !result_.mail_answered && connection_.transactions().must_close()) {
       stale_ = true;
     }
@@ -387,6 +400,7 @@ void Conversation::settle_results() {
     Attempt attempt(seat_.lane->destination().name(), done.started);
     attempt.connection = connection_.id();
     attempt.transaction = done.number;
+    attempt.source = connection_.peer().source;
     room_.ledger.settle(group_, *done.entry, std::move(fates), attempt);
   }
 }

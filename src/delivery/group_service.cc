@@ -42,6 +42,7 @@ ring::Task<void> GroupService::close() {
   check(stopping(), "a group's service was closed before it was told to stop");
   work_.notify_all();
   runner_free_.notify_all();
+  room_.conversation.share.wake_all();
   co_await gate_.close();
 }
 
@@ -84,8 +85,9 @@ bool GroupService::expire() {
 // --- routes --------------------------------------------------------------------------------------
 
 ring::Task<void> GroupService::find_route(queue::Domain& domain) {
-  const Routes::Answer answer = co_await room_.routes.find(domain.name());
+  Routes::Answer answer = co_await room_.routes.find(domain.name());
   --looking_up_;
+  answer.lane.egress = egress_for(group_.settings().egress, domain.name());
   switch (answer.status) {
     case dns::LookupStatus::found:
       group_.assign(domain, answer.lane, answer.until, now());
@@ -241,7 +243,8 @@ void GroupService::after(Conversation& conversation, Conversation::End end,
     case Conversation::End::stale:
       break;
     case Conversation::End::broken: {
-      HostRecord& host = room_.conversation.hosts.of(connection->peer().endpoint);
+      HostRecord& host =
+          room_.conversation.hosts.of(connection->peer().endpoint, connection->peer().source);
       const bool served = connection->delivered_total + connection->refused_total != 0;
       if (!served || (connection->delivered_total == 0 && !conversation.sent_away())) {
         host.status.mark_down(conversation.trouble().text, reactor_.now(),

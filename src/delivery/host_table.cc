@@ -47,24 +47,34 @@ void HostRecord::learn_trouble(smtp::Mode mode, Instant now) {
   }
 }
 
-HostRecord& HostTable::of(const Endpoint& endpoint) {
-  const auto known = records_.find(endpoint);
-  if (known != records_.end()) {
+HostRecord& HostTable::of(const Endpoint& endpoint, std::string_view source) {
+  auto of_source = records_.find(source);
+  if (of_source == records_.end()) {
+    of_source = records_.try_emplace(std::string(source)).first;
+  }
+  const auto known = of_source->second.find(endpoint);
+  if (known != of_source->second.end()) {
     by_use_.splice(by_use_.begin(), by_use_, known->second);
     return by_use_.front();
   }
-  if (records_.size() >= most_) {
-    records_.erase(by_use_.back().endpoint);
+  if (by_use_.size() >= most_) {
+    records_.find(by_use_.back().source)->second.erase(by_use_.back().endpoint);
     by_use_.pop_back();
   }
-  by_use_.push_front(HostRecord{.endpoint = endpoint});
-  records_.emplace(endpoint, by_use_.begin());
+  HostRecord& added = by_use_.emplace_front();
+  added.endpoint = endpoint;
+  added.source = source;
+  of_source->second.emplace(endpoint, by_use_.begin());
   return by_use_.front();
 }
 
-const HostRecord* HostTable::find(const Endpoint& endpoint) const {
-  const auto known = records_.find(endpoint);
-  return known == records_.end() ? nullptr : &*known->second;
+const HostRecord* HostTable::find(const Endpoint& endpoint, std::string_view source) const {
+  const auto of_source = records_.find(source);
+  if (of_source == records_.end()) {
+    return nullptr;
+  }
+  const auto known = of_source->second.find(endpoint);
+  return known == of_source->second.end() ? nullptr : &*known->second;
 }
 
 void HostTable::probe_all(Instant now) {

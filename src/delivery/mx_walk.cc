@@ -25,6 +25,13 @@ bool lacks_resources(int result) {
          result == -EADDRNOTAVAIL;
 }
 
+std::optional<IpAddress> address_of(const config::Egress* source, IpAddress::Family family) {
+  if (source == nullptr) {
+    return std::nullopt;
+  }
+  return family == IpAddress::Family::v4 ? source->ipv4 : source->ipv6;
+}
+
 std::vector<queue::RouteHost> in_walking_order(const queue::LaneKey& lane, Random& random) {
   std::vector<dns::MxHost> order;
   for (const queue::RouteHost& host : lane.hosts) {
@@ -54,6 +61,11 @@ MxWalk::MxWalk(ring::Reactor& reactor, dns::Resolver& resolver, HostTable& hosts
       // Unique over all shards, so that a line of the event log names one connection.
       next_connection_(std::uint64_t{shard} << 48 | 1) {}
 
+const config::Egress* MxWalk::source_of(const queue::LaneKey& lane) const {
+  const auto found = std::ranges::find(config_.egress, lane.egress, &config::Egress::name);
+  return found == config_.egress.end() ? nullptr : &*found;
+}
+
 bool MxWalk::prohibited(const Endpoint& endpoint) const {
   const auto contains = [&](const Network& network) { return network.contains(endpoint.address); };
   return std::ranges::any_of(config_.delivery.prohibited_networks, contains) ||
@@ -61,7 +73,7 @@ bool MxWalk::prohibited(const Endpoint& endpoint) const {
 }
 
 void MxWalk::sort_in(Candidates& candidates, const queue::RouteHost& host, bool from_dns,
-                     const std::vector<IpAddress>& addresses) {
+                     const std::vector<IpAddress>& addresses, const queue::LaneKey& lane) {
   for (const IpAddress& address : addresses) {
     const Endpoint endpoint{address, host.port};
     if (from_dns && prohibited(endpoint)) {
@@ -72,7 +84,15 @@ void MxWalk::sort_in(Candidates& candidates, const queue::RouteHost& host, bool 
                                         host.name, address.to_string())};
       continue;
     }
-    const queue::HostStatus& status = hosts_.of(endpoint).status;
+    if (!lane.egress.empty() && !address_of(source_of(lane), address.family())) {
+      candidates.temporary = true;  // for the operator to mend
+      candidates.trouble = {smtp::Stage::connect, no_answer,
+                            fmt::format("{} has the address {}, and the egress source {} none of "
+                                        "that family",
+                                        host.name, address.to_string(), lane.egress)};
+      continue;
+    }
+    const queue::HostStatus& status = hosts_.of(endpoint, lane.egress).status;
     if (status.suspended(reactor_.now())) {
       candidates.up_at = std::min(candidates.up_at.value_or(status.until()), status.until());
       candidates.trouble = {smtp::Stage::connect, no_answer, status.reason()};
@@ -92,7 +112,7 @@ ring::Task<MxWalk::Candidates> MxWalk::find_candidates(const queue::LaneKey& lan
       candidates.trouble = {smtp::Stage::connect, answer.problem.status, answer.problem.reason};
       continue;
     }
-    sort_in(candidates, host, lane.via == queue::RouteVia::dns, answer.addresses);
+    sort_in(candidates, host, lane.via == queue::RouteVia::dns, answer.addresses, lane);
   }
   co_return candidates;
 }
@@ -101,8 +121,10 @@ ring::Task<void> MxWalk::try_address(Candidate candidate, queue::QueueGroup& gro
                                      const queue::Lane& lane, Duration connect_timeout,
                                      Result& result) {
   const std::string where = fmt::format("{} [{}]", candidate.mx, candidate.endpoint.to_string());
+  const config::Egress* const source = source_of(lane.key());
+  const std::optional<IpAddress> local = address_of(source, candidate.endpoint.address.family());
   co_await cache_.reserve(group, lane.destination());
-  const int fd = co_await net::connect_to(reactor_, candidate.endpoint, std::nullopt,
+  const int fd = co_await net::connect_to(reactor_, candidate.endpoint, local,
                                           reactor_.now() + connect_timeout);
   if (fd < 0) {
     cache_.give_up(group, lane.destination());
@@ -110,7 +132,9 @@ ring::Task<void> MxWalk::try_address(Candidate candidate, queue::QueueGroup& gro
   if (lacks_resources(fd)) {
     result.own_fault = true;
     result.trouble = {smtp::Stage::connect, system_full,
-                      fmt::format("cannot connect: {}", describe_network_error(fd))};
+                      fmt::format("cannot connect{}: {}",
+                                  local ? fmt::format(" from {}", local->to_string()) : "",
+                                  describe_network_error(fd))};
     co_return;
   }
   if (fd < 0) {
@@ -119,11 +143,11 @@ ring::Task<void> MxWalk::try_address(Candidate candidate, queue::QueueGroup& gro
                       fmt::format("connect to {}: {}", where, describe_network_error(fd))};
   } else {
     auto connection = std::make_unique<Connection>(
-        reactor_, fd, Connection::Peer(candidate.mx, candidate.endpoint), next_connection_++, group,
-        lane.destination());
+        reactor_, fd, Connection::Peer(candidate.mx, candidate.endpoint, lane.key().egress),
+        next_connection_++, group, lane.destination());
     cache_.adopt(*connection, lane.key());
-    const std::optional<Trouble> trouble =
-        co_await connection->greet(config_.identity.hostname, config_.timeouts);
+    const std::string& ehlo_name = source != nullptr ? source->ehlo : config_.identity.hostname;
+    const std::optional<Trouble> trouble = co_await connection->greet(ehlo_name, config_.timeouts);
     if (!trouble) {
       result.connection = std::move(connection);
       co_return;
@@ -133,7 +157,8 @@ ring::Task<void> MxWalk::try_address(Candidate candidate, queue::QueueGroup& gro
     cache_.end(std::move(connection), false);
   }
   const queue::HostStatusSettings& settings = group.settings().host_status;
-  hosts_.of(candidate.endpoint).status.mark_down(result.trouble.text, reactor_.now(), settings);
+  hosts_.of(candidate.endpoint, lane.key().egress)
+      .status.mark_down(result.trouble.text, reactor_.now(), settings);
 }
 
 ring::Task<MxWalk::Result> MxWalk::open(queue::QueueGroup& group, const queue::Lane& lane,

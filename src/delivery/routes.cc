@@ -1,6 +1,12 @@
 #include "ringpost/delivery/routes.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdint>
 #include <utility>
+
+#include "ringpost/queue/growing_table.h"
 
 namespace ringpost::delivery {
 namespace {
@@ -25,6 +31,35 @@ const config::Route* static_route(const config::Config& config, std::string_view
 }
 
 }  // namespace
+
+std::vector<queue::DestinationPattern> destination_patterns(const config::Config& config) {
+  std::vector<queue::DestinationPattern> patterns;
+  for (const config::Destination& destination : config.destinations) {
+    for (const std::string& mx : destination.mx) {
+      patterns.push_back({destination.name, mx});
+    }
+  }
+  for (queue::DestinationPattern& shipped : queue::shipped_destinations()) {
+    if (std::ranges::find(config.destinations, shipped.name, &config::Destination::name) ==
+        config.destinations.end()) {
+      patterns.push_back(std::move(shipped));
+    }
+  }
+  return patterns;
+}
+
+std::string egress_for(std::span<const std::string> sources, std::string_view domain) {
+  std::string_view best;
+  std::uint64_t most = 0;
+  for (const std::string& source : sources) {
+    const std::uint64_t score = queue::hash_ignoring_case(fmt::format("{}\n{}", source, domain));
+    if (best.empty() || score > most) {
+      best = source;
+      most = score;
+    }
+  }
+  return std::string(best);
+}
 
 std::optional<queue::LaneKey> configured_lane(const config::Config& config,
                                               std::string_view domain) {
@@ -52,7 +87,7 @@ queue::LaneKey lane_by_mx(const config::Config& config, std::string_view domain,
   for (const dns::MxHost& host : hosts) {
     lane.hosts.push_back({host.name, host.preference, config.delivery.port});
   }
-  lane.destination = queue::destination_name(domain, lane.hosts, {});
+  lane.destination = queue::destination_name(domain, lane.hosts, destination_patterns(config));
   return lane;
 }
 

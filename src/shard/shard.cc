@@ -35,6 +35,8 @@ queue::GroupSettings group_settings(const config::Config& config, const config::
   queue::GroupSettings settings;
   settings.name = group.name;
   settings.runners = group.runners;
+  settings.weight = group.weight;
+  settings.egress = group.egress;
   settings.max_connections_per_destination = group.max_connections_per_destination;
   settings.max_messages_per_connection = group.max_messages_per_connection;
   settings.max_recipients_per_transaction = group.max_recipients_per_transaction;
@@ -65,6 +67,7 @@ Shard::Shard(ring::Kernel& kernel, PostOffice& post, ShardSettings settings)
              configuration_.config.timeouts.quit),
       walk_(reactor_, resolver_, hosts_, cache_, configuration_.config, number_),
       routes_(configuration_.config, resolver_),
+      in_flight_(configuration_.config.delivery.max_in_flight),
       ledger_(reactor_, spool_, events_, messages_, ids_, number_),
       groups_(assignment_.groups().size()),
       links_(reactor_, post, number_),
@@ -87,8 +90,9 @@ void Shard::make_groups() {
       continue;
     }
     queue::QueueGroup& queue = queues_.emplace_back(group_settings(config, assigned.settings));
-    const delivery::Conversation::Room conversation{reactor_, spool_,          messages_, hosts_,
-                                                    ledger_,  config.timeouts, stopping_};
+    const delivery::Conversation::Room conversation{
+        reactor_, spool_,          messages_, hosts_,
+        ledger_,  config.timeouts, stopping_, in_flight_.join(assigned.settings.weight)};
     delivery::GroupService& service = services_.emplace_back(
         delivery::GroupService::Room{conversation, cache_, walk_, routes_}, queue,
         delivery::CacheLimits{assigned.settings.connection_cache_size,

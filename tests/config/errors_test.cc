@@ -52,11 +52,31 @@ TEST(Errors, KeysOfLaterVersionsAreRefusedByName) {
                 std::string::npos)
         << errors(text);
   }
-  EXPECT_EQ(errors("[[egress]]\nname = 'a'\n"),
-            "ringpost.toml:1:3: egress is not supported in this version (remove it)\n");
   EXPECT_EQ(errors("", {"delivery.tls=may", "metrics.listen=127.0.0.1:9090"}),
             "command line: delivery.tls is not supported in this version (remove it)\n"
             "command line: metrics.listen is not supported in this version (remove it)\n");
+}
+
+TEST(Errors, EgressSourcesAndDestinations) {
+  EXPECT_EQ(errors("[[egress]]\nname = 'a'\n"),
+            "ringpost.toml:1:1: egress.a: has no address (add ipv4 or ipv6)\n");
+  EXPECT_EQ(errors("[[egress]]\nipv4 = '192.0.2.1'\n"),
+            "ringpost.toml:1:1: egress: needs a name (add name = \"…\")\n");
+  EXPECT_EQ(errors("[[egress]]\nname = 'a'\nipv4 = '2001:db8::1'\n"),
+            "ringpost.toml:3:8: egress.ipv4: expects an IPv4 address such as \"192.0.2.1\"\n");
+  EXPECT_EQ(errors("egress = [{name='a', ipv4='192.0.2.1'}, {name='a', ipv4='192.0.2.2'}]\n"),
+            "ringpost.toml:1:41: egress: there is already 'a' at ringpost.toml:1 (give this one "
+            "another name)\n");
+  const std::string two = "egress = [{name='pool-a', ipv4='192.0.2.1'}]\n";
+  EXPECT_EQ(errors(two + "[[queue_group]]\nname='b'\ndomains=['b.example']\negress='pool-b'\n"),
+            "ringpost.toml:5:8: queue_group.b.egress: there is no egress source 'pool-b' (did you "
+            "mean 'pool-a'?)\n");
+  EXPECT_EQ(errors(two, {"queue_group.default.egress=elsewhere"}),
+            "command line: queue_group.default.egress: there is no egress source 'elsewhere' (add "
+            "it as an [[egress]])\n");
+  EXPECT_EQ(errors("[[destination]]\nname = 'Big One'\n"),
+            "ringpost.toml:2:8: destination.name: expects a name of 1 to 64 lower case letters, "
+            "digits, '-' and '_'\n");
 }
 
 TEST(Errors, ValuesOfLaterVersions) {

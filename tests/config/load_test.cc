@@ -115,6 +115,29 @@ max_messages_per_connection = 0
             "ringpost.toml:5");
 }
 
+TEST(Load, EgressSourcesAndDestinationsAreComplete) {
+  const Config config =
+      loaded(
+          "[identity]\nhostname='relay.test'\n"
+          "[[egress]]\nname='a'\nipv4='192.0.2.1'\n"
+          "[[egress]]\nname='b'\nipv6='2001:db8::1'\nehlo='B.relay.test'\n"
+          "[[destination]]\nname='big'\nmx=['*.big.example', 'mx.huge.example']\n"
+          "[[queue_group]]\nname='g'\ndomains=['g.example']\negress=['a', 'b']\nweight=7\n",
+          {"queue_group.default.egress=b"})
+          .config;
+  ASSERT_EQ(config.egress.size(), 2U);
+  EXPECT_EQ(config.egress[0], (Egress{"a", IpAddress::parse("192.0.2.1"), {}, "relay.test"}));
+  EXPECT_EQ(config.egress[1], (Egress{"b", {}, IpAddress::parse("2001:db8::1"), "b.relay.test"}));
+  ASSERT_EQ(config.destinations.size(), 1U);
+  EXPECT_EQ(config.destinations[0].mx,
+            (std::vector<std::string>{"*.big.example", "mx.huge.example"}));
+  EXPECT_EQ(config.queue_groups[0].egress, (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(config.queue_groups[0].weight, 7U);
+  EXPECT_EQ(config.default_groups[0].egress, std::vector<std::string>{"b"});
+  EXPECT_EQ(config.default_groups[0].weight, 1U);
+  EXPECT_EQ(loaded("", {"egress=[{name='c', ipv4='192.0.2.3'}]"}).config.egress.size(), 1U);
+}
+
 TEST(Load, HostsWithoutPortTakeTheDeliveryPort) {
   const Config config = loaded(R"(
 [delivery]

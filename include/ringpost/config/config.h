@@ -72,7 +72,8 @@ struct Delivery {
   std::uint16_t port = 25;
   std::optional<Host> smarthost;
   std::vector<Network> prohibited_networks;
-  std::uint32_t streaming_depth = 8;  // transactions at the same time; 1 = none is streamed
+  std::uint32_t streaming_depth = 8;    // transactions at the same time; 1 = none is streamed
+  std::uint32_t max_in_flight = 10000;  // transactions, per shard
 
   bool operator==(const Delivery&) const = default;
 };
@@ -82,6 +83,24 @@ struct Route {
   std::vector<Host> hosts;
 
   bool operator==(const Route&) const = default;
+};
+
+// Where mail leaves from. Once loaded it has an address and an EHLO name.
+struct Egress {
+  std::string name;
+  std::optional<IpAddress> ipv4;
+  std::optional<IpAddress> ipv6;
+  std::string ehlo;
+
+  bool operator==(const Egress&) const = default;
+};
+
+// A provider whose domains share limits, known by its MX hosts.
+struct Destination {
+  std::string name;
+  std::vector<std::string> mx;  // host names, or "*.example"; none: the provider that ships is off
+
+  bool operator==(const Destination&) const = default;
 };
 
 struct ConnectionCache {
@@ -134,6 +153,8 @@ struct QueueGroup {
   std::vector<std::string> domains;    // lower case, exact or "*.example"; none for default groups
   std::optional<std::uint32_t> shard;  // nothing: a hash of the name chooses
   std::uint32_t runners = 100;
+  std::uint32_t weight = 1;         // its share of the shard's transactions in flight
+  std::vector<std::string> egress;  // names of sources; none: the system chooses
   DeliveryMode delivery = DeliveryMode::queue;
   std::uint32_t max_connections_per_destination = 10;
   std::uint32_t max_messages_per_connection = 100;  // 0 = no limit
@@ -166,7 +187,9 @@ struct Config {
   Identity identity;
   Dns dns;
   Delivery delivery;
-  std::vector<Route> routes;  // in the order of the file
+  std::vector<Route> routes;  // in the order of the file, as are the next two
+  std::vector<Egress> egress;
+  std::vector<Destination> destinations;  // besides those that ship
   ConnectionCache connection_cache;
   Timeouts timeouts;
   Retry retry;

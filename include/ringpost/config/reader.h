@@ -34,10 +34,14 @@ class Reader {
   void rate(double& out);
   void domain(std::string& out, bool suffix_allowed);
   void host(std::optional<Host>& out);
+  // Lower case letters, digits, '-' and '_'.
+  void name(std::string& out);
+  void address(std::optional<IpAddress>& out, IpAddress::Family family);
   // Arrays of strings; a lone string is an array of one.
   void endpoints(std::vector<Endpoint>& out, std::size_t least);
   void networks(std::vector<Network>& out);
   void hosts(std::vector<Host>& out);
+  void names(std::vector<std::string>& out);
   // Notes the place of each pattern as PATH.PATTERN.
   void domain_patterns(std::vector<std::string>& out);
   // A key that takes one of some names: the index of the one given, or nothing if it is none of

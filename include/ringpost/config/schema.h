@@ -20,5 +20,7 @@ struct Key {
 // `name` is not among them: the loader reads it first, since it names the others' places.
 [[nodiscard]] std::span<const Key<QueueGroup>> queue_group_keys();
 [[nodiscard]] std::span<const Key<Route>> route_keys();
+[[nodiscard]] std::span<const Key<Egress>> egress_keys();
+[[nodiscard]] std::span<const Key<Destination>> destination_keys();
 
 }  // namespace ringpost::config

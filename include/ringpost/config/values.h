@@ -23,4 +23,8 @@ namespace ringpost::config {
 // and `_` in labels of 1 to 63 bytes, 253 in all; one final dot is dropped.
 [[nodiscard]] Result<std::string> parse_domain(std::string_view text, bool suffix_allowed);
 
+// What tables are called by: 1 to max_name lower case letters, digits, '-' and '_'.
+inline constexpr std::size_t max_name = 64;
+[[nodiscard]] bool is_name(std::string_view text);
+
 }  // namespace ringpost::config

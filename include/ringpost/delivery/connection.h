@@ -37,6 +37,7 @@ class Connection : public ListHook<SameKeyTag>, public ListHook<IdleTag>, public
   struct Peer {
     std::string mx;  // the host's name
     Endpoint endpoint;
+    std::string source;  // egress source, empty = the default
   };
 
   Connection(ring::Reactor& reactor, int fd, Peer peer, std::uint64_t id, queue::QueueGroup& group,

@@ -12,6 +12,7 @@
 #include "ringpost/config/config.h"
 #include "ringpost/delivery/connection.h"
 #include "ringpost/delivery/host_table.h"
+#include "ringpost/delivery/in_flight.h"
 #include "ringpost/delivery/ledger.h"
 #include "ringpost/queue/queue_group.h"
 #include "ringpost/ring/reactor.h"
@@ -29,6 +30,7 @@ class Conversation {
     Ledger& ledger;
     const config::Timeouts& timeouts;
     const bool& stopping;
+    InFlight::Share& share;
   };
 
   Conversation(Room room, queue::QueueGroup& group, queue::Seat& seat, Connection& connection);

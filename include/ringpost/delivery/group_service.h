@@ -27,6 +27,7 @@ class GroupService {
   void start();
   // Work was filed, a limit has changed, or `stopping` was set.
   void notify() {
+    room_.conversation.share.set_weight(group_.settings().weight);
     work_.notify_one();
     runner_free_.notify_all();
   }

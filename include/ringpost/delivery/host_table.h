@@ -5,8 +5,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <list>
 #include <map>
+#include <string>
+#include <string_view>
 
 #include "ringpost/base/ip_address.h"
 #include "ringpost/queue/host_status.h"
@@ -16,6 +19,7 @@ namespace ringpost::delivery {
 
 struct HostRecord {
   Endpoint endpoint;
+  std::string source;  // egress source: a server may turn one of ours away and take the other
   queue::HostStatus status;
   bool overlap_proven = false;   // one clean transaction was seen: overlap may start
   bool overlap_refused = false;  // did not answer an overlapped MAIL in time: never again
@@ -52,9 +56,9 @@ class HostTable {
   explicit HostTable(std::size_t most = 100'000) : most_(most) {}
 
   // Creates the record if there is none. Valid until the next call.
-  HostRecord& of(const Endpoint& endpoint);
+  HostRecord& of(const Endpoint& endpoint, std::string_view source);
   // Null if there is none. Does not count as use.
-  [[nodiscard]] const HostRecord* find(const Endpoint& endpoint) const;
+  [[nodiscard]] const HostRecord* find(const Endpoint& endpoint, std::string_view source) const;
 
   // Whatever is down may be probed at `now`.
   void probe_all(Instant now);
@@ -62,7 +66,8 @@ class HostTable {
  private:
   std::size_t most_;
   std::list<HostRecord> by_use_;  // most recently used first
-  std::map<Endpoint, std::list<HostRecord>::iterator> records_;
+  // Of one source and many endpoints, so that looking up copies no name.
+  std::map<std::string, std::map<Endpoint, std::list<HostRecord>::iterator>, std::less<>> records_;
 };
 
 }  // namespace ringpost::delivery

@@ -49,7 +49,9 @@ class MxWalk {
 
   ring::Task<Candidates> find_candidates(const queue::LaneKey& lane);
   void sort_in(Candidates& candidates, const queue::RouteHost& host, bool from_dns,
-               const std::vector<IpAddress>& addresses);
+               const std::vector<IpAddress>& addresses, const queue::LaneKey& lane);
+  // Null: the default. One that is no longer configured has no address of any family.
+  [[nodiscard]] const config::Egress* source_of(const queue::LaneKey& lane) const;
   [[nodiscard]] bool prohibited(const Endpoint& endpoint) const;
   ring::Task<void> try_address(Candidate candidate, queue::QueueGroup& group,
                                const queue::Lane& lane, Duration connect_timeout, Result& result);

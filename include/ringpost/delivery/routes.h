@@ -3,6 +3,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,6 +15,12 @@
 
 namespace ringpost::delivery {
 
+// The named providers: those of the configuration, then those that ship and are not redefined.
+[[nodiscard]] std::vector<queue::DestinationPattern> destination_patterns(
+    const config::Config& config);
+// The egress source of a domain: a pure function of names, so that retries and restarts keep it,
+// and one source more or less moves its own share only. Empty where there is none to choose.
+[[nodiscard]] std::string egress_for(std::span<const std::string> sources, std::string_view domain);
 // The lane that a static route or the smarthost gives the domain; nothing: DNS decides.
 [[nodiscard]] std::optional<queue::LaneKey> configured_lane(const config::Config& config,
                                                             std::string_view domain);

@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "ringpost/base/random.h"
 #include "ringpost/mail/outcome.h"
@@ -27,7 +28,8 @@ struct GroupSettings {
   std::uint32_t runners = 100;  // connections in use at most
   // Connection attempts that go on without a runner, because they take long.
   std::uint32_t most_attempts = 1000;
-  std::uint32_t weight = 1;  // against the shard's other groups
+  std::uint32_t weight = 1;         // against the shard's other groups
+  std::vector<std::string> egress;  // names of sources; each domain has one of them
   std::uint32_t max_connections_per_destination = 10;
   std::uint32_t max_messages_per_connection = 100;  // 0 = no limit
   std::uint32_t max_recipients_per_transaction = 100;

@@ -68,6 +68,7 @@ class Shard {
   delivery::ConnectionCache cache_;
   delivery::MxWalk walk_;
   delivery::Routes routes_;
+  delivery::InFlight in_flight_;
   delivery::Ledger ledger_;
   bool stopping_ = false;
   bool drained_ = false;
