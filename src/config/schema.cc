@@ -39,6 +39,8 @@ constexpr Key<Config> config_table[] = {
      [](Config& c, Reader& r) { r.number(c.listener.max_recipients, 1, 100'000); }},
     {{"listener.max_connections", "number", "", "1000"},
      [](Config& c, Reader& r) { r.number(c.listener.max_connections, 1, max_count); }},
+    {{"listener.max_connections_per_client", "number", "", "0"},
+     [](Config& c, Reader& r) { r.number(c.listener.max_connections_per_client, 0, max_count); }},
     {{"listener.max_command_length", "number", "bytes", "2048"},
      [](Config& c, Reader& r) { r.number(c.listener.max_command_length, 512, 65'536); }},
     {{"listener.max_line_length", "number", "bytes", "1000"},

@@ -134,7 +134,9 @@ class Desk final : public control::Everybody {
 
 }  // namespace
 
-Daemon::Daemon(config::Loaded configuration) : configuration_(std::move(configuration)) {}
+Daemon::Daemon(config::Loaded configuration)
+    : configuration_(std::move(configuration)),
+      service_manager_(ServiceManager::from_environment()) {}
 
 Daemon::~Daemon() = default;
 
@@ -208,6 +210,7 @@ ring::Task<void> Daemon::live(Worker& worker) {
       std::_Exit(EXIT_FAILURE);
     }
     print_ready();
+    service_manager_.tell("READY=1");
     co_await shard.live();
     co_await server.close();
   } else {
@@ -257,19 +260,38 @@ void Daemon::print_ready() const {
   std::fflush(stdout);
 }
 
+// Also tells the service manager that we are alive, as long as every shard takes its turns.
+int Daemon::next_signal(const sigset_t& signals) {
+  int signal = 0;
+  if (service_manager_.alive_every() <= Duration::zero()) {
+    sigwait(&signals, &signal);
+    return signal;
+  }
+  const auto nanoseconds = service_manager_.alive_every().count();
+  timespec patience{};
+  patience.tv_sec = nanoseconds / 1'000'000'000;
+  patience.tv_nsec = nanoseconds % 1'000'000'000;
+  while (true) {
+    signal = sigtimedwait(&signals, nullptr, &patience);
+    if (signal > 0) {
+      return signal;
+    }
+    if (post_->all_turned()) {
+      service_manager_.tell("WATCHDOG=1");
+    }
+    post_->wake_all();  // who sleeps takes a turn
+  }
+}
+
 void Daemon::watch_signals() {
   const sigset_t signals = watched_signals();
   timespec patience{};
   patience.tv_sec = std::chrono::duration_cast<std::chrono::seconds>(last_resort).count();
-  int signal = 0;
-  while (true) {
-    sigwait(&signals, &signal);
-    if (signal != SIGHUP) {
-      break;
-    }
+  while (next_signal(signals) == SIGHUP) {
     ++post_->reopen_logs;
     post_->wake_all();
   }
+  service_manager_.tell("STOPPING=1");
   post_->drain = true;
   post_->wake_all();
   // Each thread that ends sends a HUP.

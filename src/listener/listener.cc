@@ -19,6 +19,9 @@ constexpr int acceptors_per_socket = 8;
 constexpr Duration pause_without_descriptors = 100ms;
 constexpr std::string_view too_many = "421 4.3.2 Too many connections, try again later\r\n";
 
+constexpr std::string_view too_many_of_yours =
+    "421 4.7.0 Too many connections from your address, close some first\r\n";
+
 smtp::ServerSettings settings_from(const config::Config& config) {
   smtp::ServerSettings settings;
   settings.hostname = config.identity.hostname;
@@ -71,7 +74,7 @@ ring::Task<void> Listener::accept_from(int descriptor) {
     if (fd >= 0 && !closing_) {
       complained = false;
       if (sessions_.running() >= config_.listener.max_connections) {
-        sessions_.spawn(turn_away(fd));
+        sessions_.spawn(turn_away(fd, too_many));
       } else {
         sessions_.spawn(serve(fd));
       }
@@ -95,16 +98,41 @@ ring::Task<void> Listener::accept_from(int descriptor) {
 
 ring::Task<void> Listener::serve(int fd) {
   reactor_.kernel().set_socket_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-  smtp::ClientInfo client =
-      describe_client(net::peer_endpoint(reactor_.kernel(), fd), config_.listener.relay_from);
-  Session session(reactor_, intake_, fd, settings_, std::move(client), ids_,
-                  config_.timeouts.command, config_.timeouts.datablock);
-  open_.push_back(session);
-  co_await session.run();
+  const std::optional<Endpoint> peer = net::peer_endpoint(reactor_.kernel(), fd);
+  const IpAddress address = peer ? peer->address.unmapped() : IpAddress();
+  if (!enter(address)) {
+    co_await turn_away(fd, too_many_of_yours);
+    co_return;
+  }
+  {
+    Session session(reactor_, intake_, fd, settings_,
+                    describe_client(peer, config_.listener.relay_from), ids_,
+                    config_.timeouts.command, config_.timeouts.datablock);
+    open_.push_back(session);
+    co_await session.run();
+  }
+  leave(address);
 }
 
-ring::Task<void> Listener::turn_away(int fd) {
-  const int sent = co_await reactor_.send(fd, std::string(too_many), reactor_.now() + 5s);
+bool Listener::enter(const IpAddress& client) {
+  const std::uint32_t most = config_.listener.max_connections_per_client;
+  std::uint32_t& connections = clients_[client];
+  if (most != 0 && connections >= most) {
+    return false;
+  }
+  ++connections;
+  return true;
+}
+
+void Listener::leave(const IpAddress& client) {
+  const auto found = clients_.find(client);
+  if (--found->second == 0) {
+    clients_.erase(found);
+  }
+}
+
+ring::Task<void> Listener::turn_away(int fd, std::string_view words) {
+  const int sent = co_await reactor_.send(fd, std::string(words), reactor_.now() + 5s);
   static_cast<void>(sent);  // a courtesy: whether it arrived changes nothing
   reactor_.kernel().close(fd);
 }

@@ -30,6 +30,7 @@ void Links::post(std::uint32_t shard, Letter letter) {
 }
 
 bool Links::poll() {
+  post_.note_turn(shard_);
   const bool drain = post_.drain.load();
   const std::uint32_t reopen = post_.reopen_logs.load();
   bool any = drain != drain_seen_ || reopen != reopen_seen_;

@@ -121,6 +121,31 @@ TEST_P(SessionsOnSim, TooManyAreTurnedAwayAndServedLater) {
   EXPECT_TRUE(world.relay.drain());
 }
 
+TEST_P(SessionsOnSim, OneClientDoesNotTakeAllConnections) {
+  MailWorld world(GetParam(), 1, {"listener.max_connections_per_client=2"});
+  world.add_site("one.example");
+  ASSERT_TRUE(world.relay.start_and_wait());
+  RawClient greedy(world, "10.2.0.1");
+  greedy.say("EHLO x\r\n", 1min);
+  greedy.say("EHLO x\r\n", 1min);
+  world.world.run_for(1s);
+  EXPECT_EQ(greedy.heard.find("421"), std::string::npos) << greedy.heard;
+  greedy.say("", 10s);
+  RawClient other(world, "10.2.0.2");
+  other.say("EHLO x\r\n" + transaction("a@one.example") + "QUIT\r\n", 10s);
+  EXPECT_TRUE(other.finish(1min));
+  EXPECT_NE(other.heard.find("250 2.0.0"), std::string::npos) << other.heard;
+  EXPECT_NE(greedy.heard.find("421 4.7.0"), std::string::npos) << greedy.heard;
+  EXPECT_TRUE(greedy.finish(2min));
+  greedy.heard.clear();
+  world.world.run_for(1s);
+  greedy.say("EHLO x\r\nQUIT\r\n", 10s);  // the others have gone
+  world.world.run_for(5s);
+  EXPECT_TRUE(greedy.heard.starts_with("220 ")) << greedy.heard;
+  ASSERT_TRUE(world.settle(10min));
+  EXPECT_TRUE(world.relay.drain());
+}
+
 TEST_P(SessionsOnSim, WithoutDescriptorsItWaitsAndGoesOn) {
   MailWorld world(GetParam());
   world.add_site("one.example");

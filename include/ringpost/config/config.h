@@ -34,6 +34,7 @@ struct Listener {
   std::uint64_t max_message_size = 32ULL << 20;  // bytes
   std::uint32_t max_recipients = 1000;           // per message
   std::uint32_t max_connections = 1000;          // per shard
+  std::uint32_t max_connections_per_client = 0;  // per shard; 0 = as many as there may be
   std::uint32_t max_command_length = 2048;       // bytes, CRLF included
   std::uint32_t max_line_length = 1000;          // bytes of a line of content, CRLF included
 

@@ -12,6 +12,7 @@
 
 #include "ringpost/base/result.h"
 #include "ringpost/config/load.h"
+#include "ringpost/daemon/service_manager.h"
 #include "ringpost/ring/linux_kernel.h"
 #include "ringpost/shard/shard.h"
 #include "ringpost/spool/spool_lock.h"
@@ -44,9 +45,11 @@ class Daemon {
   void wait_for_go(Worker& worker, Result<> recovered);
   Result<> wait_for_recovery();
   void print_ready() const;
+  int next_signal(const sigset_t& signals);
   void watch_signals();
 
   config::Loaded configuration_;
+  ServiceManager service_manager_;
   std::vector<spool::SpoolLock> lock_;  // one, once taken
   std::unique_ptr<shard::PostOffice> post_;
   std::vector<std::unique_ptr<Worker>> workers_;

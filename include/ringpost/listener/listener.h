@@ -3,7 +3,9 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
+#include <string_view>
 #include <vector>
 
 #include "ringpost/config/config.h"
@@ -30,7 +32,10 @@ class Listener {
  private:
   ring::Task<void> accept_from(int descriptor);
   ring::Task<void> serve(int fd);
-  ring::Task<void> turn_away(int fd);
+  ring::Task<void> turn_away(int fd, std::string_view words);
+  // Counts a client's connection; false: it has as many as it may have.
+  bool enter(const IpAddress& client);
+  void leave(const IpAddress& client);
 
   ring::Reactor& reactor_;
   intake::Intake& intake_;
@@ -40,6 +45,7 @@ class Listener {
   std::vector<int> descriptors_;
   std::vector<ring::Operation*> accepts_;
   IntrusiveList<Session, SessionTag> open_;
+  std::map<IpAddress, std::uint32_t> clients_;  // their connections; as many as those at most
   bool closing_ = false;
   ring::Event stop_;
   ring::Gate acceptors_;

@@ -40,7 +40,8 @@ class PostOffice {
   // Requests that a shard may have under way to another.
   static constexpr std::size_t most_requests = 1024;
 
-  explicit PostOffice(std::uint32_t shards) : shards_(shards), reactors_(shards) {
+  explicit PostOffice(std::uint32_t shards)
+      : shards_(shards), reactors_(shards), turns_(shards), turns_seen_(shards) {
     for (std::uint32_t pair = 0; pair < shards * shards; ++pair) {
       // Requests one way and answers to the other way's requests.
       boxes_.push_back(std::make_unique<ring::Mailbox<Letter>>(2 * most_requests));
@@ -60,6 +61,22 @@ class PostOffice {
     }
   }
 
+  // The shard has taken a turn: it is neither stuck nor ended.
+  void note_turn(std::uint32_t shard) {
+    std::atomic<std::uint32_t>& turns = turns_[shard];  // written by its own thread only
+    turns.store(turns.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  }
+  // Whether every shard has taken a turn since this was asked last.
+  bool all_turned() {
+    bool all = true;
+    for (std::uint32_t shard = 0; shard < shards_; ++shard) {
+      const std::uint32_t turns = turns_[shard].load(std::memory_order_relaxed);
+      all = all && turns != turns_seen_[shard];
+      turns_seen_[shard] = turns;
+    }
+    return all;
+  }
+
   // What the daemon asks of all shards. Set by its main thread, looked at once a turn.
   std::atomic<bool> drain = false;
   std::atomic<std::uint32_t> reopen_logs = 0;  // counts
@@ -74,6 +91,8 @@ class PostOffice {
   std::uint32_t shards_;
   std::vector<std::unique_ptr<ring::Mailbox<Letter>>> boxes_;
   std::vector<ring::Reactor*> reactors_;
+  std::vector<std::atomic<std::uint32_t>> turns_;
+  std::vector<std::uint32_t> turns_seen_;  // by the daemon's main thread
 };
 
 }  // namespace ringpost::shard
