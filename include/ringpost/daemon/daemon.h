@@ -56,14 +56,14 @@ class Daemon {
   // False where a shard does not take it.
   bool give_to_shards(const Configuration& configuration);
 
-  std::vector<ShardTls> tls_;  // until the shards have them
-  ServiceManager service_manager_;
   // What the daemon started with, which every thread may read; and what the shards were given
   // last, the main thread's alone.
   const config::Loaded configuration_;
   Configuration running_;
   ConfigurationSource source_;
   std::uint32_t given_rounds_ = 0;
+  std::vector<ShardTls> tls_;  // until the shards have them
+  ServiceManager service_manager_;
   std::vector<spool::SpoolLock> lock_;  // one, once taken
   std::unique_ptr<shard::PostOffice> post_;
   std::vector<std::unique_ptr<Worker>> workers_;
