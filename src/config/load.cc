@@ -118,11 +118,7 @@ class Loader {
     read_file_tables(file);
     read_overrides_of_tables();
     // Groups come last: what they do not set they inherit from tables.
-    const ConnectionCache& cache = loaded_.config.connection_cache;
-    default_group_.connection_cache_size = cache.size;
-    default_group_.connection_cache_timeout = cache.timeout;
-    default_group_.streaming_depth = loaded_.config.delivery.streaming_depth;
-    default_group_.tls = loaded_.config.delivery.tls;
+    inherit(default_group_);
     read_groups();
     read_overrides_of_groups();
     complete(loaded_, default_group_, environment, problems_);
@@ -133,6 +129,13 @@ class Loader {
   }
 
  private:
+  void inherit(QueueGroup& group) const {
+    group.connection_cache_size = loaded_.config.connection_cache.size;
+    group.connection_cache_timeout = loaded_.config.connection_cache.timeout;
+    group.streaming_depth = loaded_.config.delivery.streaming_depth;
+    group.tls = loaded_.config.delivery.tls;
+  }
+
   void problem(const Place& place, std::string message, std::string suggestion) {
     problems_.push_back(Problem{place, std::move(message), std::move(suggestion)});
   }
@@ -330,10 +333,7 @@ class Loader {
     loaded_.origins.set(path, where);
     QueueGroup group;
     group.name = *name;
-    group.connection_cache_size = default_group_.connection_cache_size;
-    group.connection_cache_timeout = default_group_.connection_cache_timeout;
-    group.streaming_depth = loaded_.config.delivery.streaming_depth;
-    group.tls = loaded_.config.delivery.tls;
+    inherit(group);
     const bool is_default = *name == default_group_name;
     for (const auto& [key, node] : table) {
       if (key.str() == "name") {

@@ -23,7 +23,6 @@ void SegmentTable::settled(std::uint64_t segment) {
 
 void SegmentTable::message_added(std::uint64_t segment, std::uint64_t bytes) {
   ++at(segment).live;
-  at(segment).live_bytes += bytes;
   ++live_messages_;
   live_bytes_ += bytes;
 }
@@ -32,7 +31,6 @@ bool SegmentTable::message_finished(std::uint64_t segment, std::uint64_t bytes) 
   Segment& entry = at(segment);
   check(entry.live > 0 && live_bytes_ >= bytes, "a message was finished twice");
   --entry.live;
-  entry.live_bytes -= bytes;
   --live_messages_;
   live_bytes_ -= bytes;
   return entry.live == 0;
@@ -49,35 +47,9 @@ void SegmentTable::add_reference(std::uint64_t segment, std::uint64_t other) {
   }
 }
 
-std::vector<std::pair<std::uint64_t, std::uint64_t>> SegmentTable::mostly_dead(
-    std::uint64_t most_live_bytes) const {
-  std::vector<std::pair<std::uint64_t, std::uint64_t>> found;
-  for (const auto& [number, segment] : segments_) {
-    if (segment.live > 0 && segment.live_bytes <= most_live_bytes && !segment.busy) {
-      found.emplace_back(number, segment.live_bytes);
-    }
-  }
-  return found;
-}
-
-std::vector<std::uint64_t> SegmentTable::referring_to(std::uint64_t segment) const {
-  std::vector<std::uint64_t> found;
-  for (const auto& [number, other] : segments_) {
-    if (std::ranges::binary_search(other.references, segment)) {
-      found.push_back(number);
-    }
-  }
-  return found;
-}
-
-std::uint64_t SegmentTable::live_in(std::uint64_t segment) const {
-  const auto found = segments_.find(segment);
-  return found == segments_.end() ? 0 : found->second.live;
-}
-
 std::optional<std::uint64_t> SegmentTable::next_to_retire() {
   for (auto& [number, segment] : segments_) {
-    if (segment.live != 0 || segment.busy || segment.retiring || segment.pins != 0) {
+    if (segment.live != 0 || segment.busy || segment.retiring) {
       continue;
     }
     std::erase_if(segment.references,

@@ -52,9 +52,9 @@ TEST(Errors, KeysOfLaterVersionsAreRefusedByName) {
                 std::string::npos)
         << errors(text);
   }
-  EXPECT_EQ(errors("", {"timeouts.ident=4s", "metrics.listen=127.0.0.1:9090"}),
+  EXPECT_EQ(errors("", {"timeouts.ident=4s", "timeouts.lhlo=9s"}),
             "command line: timeouts.ident is not supported in this version (remove it)\n"
-            "command line: metrics.listen is not supported in this version (remove it)\n");
+            "command line: timeouts.lhlo is not supported in this version (remove it)\n");
 }
 
 TEST(Errors, EgressSourcesAndDestinations) {

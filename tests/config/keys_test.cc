@@ -34,6 +34,7 @@ std::string other_value(const KeyText& key) {
       {"size", "\"16M\""},
       {"duration", "\"17s\""},
       {"rate", "\"7/s\""},
+      {"endpoint", "\"127.0.0.1:9125\""},
       {"endpoints", "[\"192.0.2.7:53\", \"[2001:db8::7]:53\"]"},
       {"networks", "[\"192.0.2.0/24\"]"},
       {"host", "\"relay.example:26\""},
