@@ -177,6 +177,13 @@ class Completion {
 
 }  // namespace
 
+void inherit(QueueGroup& group, const Config& config) {
+  group.connection_cache_size = config.connection_cache.size;
+  group.connection_cache_timeout = config.connection_cache.timeout;
+  group.streaming_depth = config.delivery.streaming_depth;
+  group.tls = config.delivery.tls;
+}
+
 void complete(Loaded& loaded, const QueueGroup& default_group, const Environment& environment,
               std::vector<Problem>& problems) {
   Completion completion(loaded, environment, problems);

@@ -118,7 +118,7 @@ class Loader {
     read_file_tables(file);
     read_overrides_of_tables();
     // Groups come last: what they do not set they inherit from tables.
-    inherit(default_group_);
+    inherit(default_group_, loaded_.config);
     read_groups();
     read_overrides_of_groups();
     complete(loaded_, default_group_, environment, problems_);
@@ -129,13 +129,6 @@ class Loader {
   }
 
  private:
-  void inherit(QueueGroup& group) const {
-    group.connection_cache_size = loaded_.config.connection_cache.size;
-    group.connection_cache_timeout = loaded_.config.connection_cache.timeout;
-    group.streaming_depth = loaded_.config.delivery.streaming_depth;
-    group.tls = loaded_.config.delivery.tls;
-  }
-
   void problem(const Place& place, std::string message, std::string suggestion) {
     problems_.push_back(Problem{place, std::move(message), std::move(suggestion)});
   }
@@ -333,7 +326,7 @@ class Loader {
     loaded_.origins.set(path, where);
     QueueGroup group;
     group.name = *name;
-    inherit(group);
+    inherit(group, loaded_.config);
     const bool is_default = *name == default_group_name;
     for (const auto& [key, node] : table) {
       if (key.str() == "name") {

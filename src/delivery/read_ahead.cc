@@ -51,8 +51,7 @@ ring::Task<Result<>> ReadAhead::read(Key key, spool::Location location) {
   if (!content) {
     co_return std::unexpected(content.error());
   }
-  queue::QueuedMessage* const message =
-      messages_.find(key.first, static_cast<std::uint16_t>(key.second));
+  queue::QueuedMessage* const message = messages_.find(key.first, key.second);
   if (message != nullptr && message->content() == nullptr) {
     messages_.contents().keep_ahead(*message, std::move(*content), reactor_.now());
   }

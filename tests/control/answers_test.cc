@@ -46,7 +46,8 @@ TEST(Answers, TotalsAddEveryField) {
         &shard.reports_owed}) {
     *field = value++;
   }
-  const auto json = nlohmann::ordered_json::parse(to_json(Status{"", 0, false, 0, "", {shard, shard}}));
+  const auto json =
+      nlohmann::ordered_json::parse(to_json(Status{"", 0, false, 0, "", {shard, shard}}));
   EXPECT_EQ(json["totals"].size(), value);
   for (const auto& [name, number] : json["totals"].items()) {
     if (name != "shard") {

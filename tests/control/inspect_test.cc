@@ -93,7 +93,7 @@ class InspectTest : public testing::Test {
       }
     }
     intake_ = std::make_unique<intake::Intake>(
-        intake::Intake::Room{reactor_, assignment_, spool_, events_, messages_, ledger_, nobody_, 0,
+        intake::Intake::Room{reactor_, assignment_, spool_, events_, messages_, ledger_, nobody_,
                              0},
         groups_);
   }
@@ -296,7 +296,7 @@ TEST_F(InspectTest, ExplainTellsTheStaticRoute) {
 }
 
 TEST_F(InspectTest, ExplainTellsHowTheHostIs) {
-  delivery::HostRecord& host = hosts_.of(*Endpoint::parse("192.0.2.1:26"));
+  delivery::HostRecord& host = hosts_.of(*Endpoint::parse("192.0.2.1:26"), "");
   EXPECT_EQ(explain("x.big.example").mx[0].state, "up");
   host.status.mark_down_until("refused", now().instant + 90s);
   const Explanation down = explain("x.big.example");
@@ -305,7 +305,7 @@ TEST_F(InspectTest, ExplainTellsHowTheHostIs) {
   host.status.mark_success(10);
   EXPECT_EQ(explain("x.big.example").mx[0].state, "recovering");
   // The same address on another port is another host.
-  EXPECT_EQ(hosts_.find(*Endpoint::parse("192.0.2.1:25")), nullptr);
+  EXPECT_EQ(hosts_.find(*Endpoint::parse("192.0.2.1:25"), ""), nullptr);
 }
 
 TEST_F(InspectTest, ExplainRefusesWhatIsNoDomain) {
