@@ -35,7 +35,7 @@ TEST(EventLine, HasEveryFieldOnceAndNullWhereNothingIsKnown) {
       "time",      "event",      "id",          "part", "sender",     "recipient",
       "group",     "shard",      "destination", "mx",   "address",    "source",
       "reply",     "status",     "attempt",     "size", "connection", "transaction",
-      "queued_ms", "attempt_ms", "tenant",      "job",  "envid"};
+      "queued_ms", "attempt_ms", "tenant",      "job",  "envid",      "tls"};
   EXPECT_EQ(json.size(), fields.size());
   for (const std::string& field : fields) {
     EXPECT_TRUE(json.contains(field)) << field;

@@ -59,7 +59,7 @@ def a_thousand_messages_under_tls(bench):
     versions = collections.Counter(event["tls"] for event in events)
     check(versions == {"TLSv1.3": MESSAGES}, f"spoke {versions}")
     for event in events:
-        id = re.fullmatch(r"250 2\.0\.0 Ok: queued as (\w+)", event["reply"])
+        id = re.fullmatch(r"250 2\.0\.0 Ok: (?:\d+ bytes )?queued as (\w+)", event["reply"])
         check(id is not None and queued[id.group(1)] == [event["recipient"]], f"{event}")
     connections = len({event["connection"] for event in events})
     log = postfix.log()
