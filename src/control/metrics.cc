@@ -176,8 +176,9 @@ void tell_destinations(Text& text, const Shards& shards) {
       lines.push_back(&line);
     }
   }
-  std::ranges::stable_sort(
-      lines, [](const QueueLine* a, const QueueLine* b) { return length(*a) > length(*b); });
+  std::ranges::sort(lines, [](const QueueLine* a, const QueueLine* b) {
+    return length(*a) != length(*b) ? length(*a) > length(*b) : a->destination < b->destination;
+  });
   lines.resize(std::min<std::size_t>(lines.size(), ShardMetrics::most_destinations));
   const auto minus = [](std::uint64_t& all, std::uint64_t one) { all -= std::min(all, one); };
   for (const QueueLine* const line : lines) {
