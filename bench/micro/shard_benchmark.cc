@@ -1,9 +1,10 @@
-// What a shard does with a message between its two sides: records and timers.
+// What a shard does with a message between its two sides: records, event lines and timers.
 #include <benchmark/benchmark.h>
 
 #include <deque>
 #include <string>
 
+#include "ringpost/events/event.h"
 #include "ringpost/ring/timer_wheel.h"
 #include "ringpost/spool/record.h"
 
@@ -52,6 +53,36 @@ void decode_message_record(benchmark::State& state) {
   }
 }
 BENCHMARK(decode_message_record);
+
+void event_line(benchmark::State& state) {
+  const events::Event event{.time = arrived,
+                            .kind = events::EventKind::delivered,
+                            .id = {0x1234'5678'9abc},
+                            .sender = "news@source.test",
+                            .recipient = "reader-number-17@d1.test",
+                            .group = "default-3",
+                            .shard = 1,
+                            .destination = "mx.d1.test",
+                            .mx = "mx.d1.test",
+                            .address = "127.1.0.7:2525",
+                            .reply = "250 2.0.0 Ok: queued as 0123456789",
+                            .status = {2, 0, 0},
+                            .attempt = 1,
+                            .size = 5 * 1024,
+                            .connection = 17,
+                            .transaction = 4'711,
+                            .queued_ms = 5,
+                            .attempt_ms = 3};
+  std::string out;
+  for (auto _ : state) {
+    if (out.size() > 64 * 1024) {
+      out.clear();
+    }
+    events::append_line(out, event);
+    benchmark::DoNotOptimize(out.data());
+  }
+}
+BENCHMARK(event_line);
 
 class Deadline final : public ring::Timer {
   void expired() override {}
