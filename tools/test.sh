@@ -88,29 +88,38 @@ part_threads() {
   run_tests "$build_directory" --suite threads --timeout-multiplier 5
 }
 
-# Each fuzz target for some seconds, in the build with ASan.
+# Each fuzz target for some seconds, in the build with ASan, beginning with the seeds that there are:
+# inputs that once broke it, and what a script makes of the documents.
 part_fuzz() {
-  local target log name
+  local target log name corpus
   local -a options
   for target in "$root"/build-asan/tests/fuzz/fuzz-*; do
     [[ -f $target && -x $target ]] || continue
     log=$(mktemp)
+    corpus=$(mktemp -d)
     name=${target##*/fuzz-}
     options=(-max_total_time=10 -timeout=10 -rss_limit_mb=2048)
     options+=(-verbosity=0 -print_final_stats=1)
     if [[ -f $root/tests/fuzz/${name//-/_}.dict ]]; then
       options+=("-dict=$root/tests/fuzz/${name//-/_}.dict")
     fi
+    if [[ -d $root/tests/fuzz/seeds/$name ]]; then
+      cp "$root/tests/fuzz/seeds/$name/"* "$corpus"
+    fi
+    if [[ -f $root/tests/fuzz/${name//-/_}_seeds.py ]]; then
+      /usr/bin/python3 -B "$root/tests/fuzz/${name//-/_}_seeds.py" "$corpus" ||
+        fail_part "${target##*/}: its seeds could not be made"
+    fi
     say "== fuzzing: $name"
     # In the build directory: a crashing input is kept there.
-    if (cd "$root/build-asan" && "$target" "${options[@]}") >"$log" 2>&1; then
+    if (cd "$root/build-asan" && "$target" "${options[@]}" "$corpus") >"$log" 2>&1; then
       grep -h number_of_executed_units "$log" >&2 || true
       count 1 0 0
     else
       tail -n 60 "$log" >&2
       fail_part "${target##*/}"
     fi
-    rm -f "$log"
+    rm -rf "$log" "$corpus"
   done
 }
 

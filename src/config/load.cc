@@ -3,8 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstdio>
 #include <tuple>
 #include <utility>
 
@@ -13,6 +11,7 @@
 #include "ringpost/config/reader.h"
 #include "ringpost/config/schema.h"
 #include "ringpost/config/suggest.h"
+#include "ringpost/config/text.h"
 #include "ringpost/config/values.h"
 
 namespace ringpost::config {
@@ -34,7 +33,10 @@ struct Override {
 toml::table parse_override_value(const std::string& raw) {
   // The parser reports errors by exception; here one only means "a plain string".
   try {
-    toml::table table = toml::parse("value = " + raw);
+    toml::table table;
+    if (!line_with_too_long_a_key(raw)) {
+      table = toml::parse("value = " + raw);
+    }
     if (table.size() == 1) {
       return table;
     }
@@ -64,22 +66,6 @@ bool is_unsupported(std::string_view name) {
 
 std::string did_you_mean(std::string_view nearest) {
   return nearest.empty() ? std::string() : fmt::format("did you mean '{}'?", nearest);
-}
-
-// Returns 0 or an errno.
-int read_whole(const std::string& path, std::string& out) {
-  std::FILE* file = std::fopen(path.c_str(), "rbe");
-  if (file == nullptr) {
-    return errno;
-  }
-  char block[16'384];
-  errno = 0;
-  while (const std::size_t count = std::fread(block, 1, sizeof(block), file)) {
-    out.append(block, count);
-  }
-  const int error = std::ferror(file) != 0 ? (errno != 0 ? errno : EIO) : 0;
-  std::fclose(file);
-  return error;
 }
 
 class Loader {
@@ -466,6 +452,11 @@ class Loader {
 LoadResult load(std::string_view text, std::string_view file,
                 std::span<const std::string> overrides, const Environment& environment) {
   toml::table table;
+  if (const auto line = line_with_too_long_a_key(text)) {
+    return std::unexpected(std::vector{Problem{{std::string(file), *line, 1},
+                                               "not TOML: a key has too many parts",
+                                               "quote what is text"}});
+  }
   try {
     table = toml::parse(text);
   } catch (const toml::parse_error& error) {
@@ -485,7 +476,7 @@ LoadResult load_file(const std::string& path, std::span<const std::string> overr
     return load("", "", overrides, environment);
   }
   std::string text;
-  if (const int error = read_whole(path, text); error != 0) {
+  if (const int error = read_text(path, text); error != 0) {
     return std::unexpected(std::vector{Problem{
         {}, fail_errno(error, fmt::format("cannot read {}", path)).error().describe(), ""}});
   }

@@ -5,6 +5,22 @@
 #include "ringpost/config/load.h"
 
 namespace ringpost::config {
+namespace {
+
+// Keys and values come from the file: none of them gets to write a line or a terminal's command.
+std::string printable(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    if ((c >= 0 && c < ' ') || c == '\x7f') {
+      out += fmt::format("\\x{:02x}", c);
+    } else {
+      out += c;
+    }
+  }
+  return out;
+}
+
+}  // namespace
 
 std::string Origins::at(std::string_view path) const {
   const Place* place = find(path);
@@ -34,7 +50,7 @@ std::string Problem::describe() const {
   if (!suggestion.empty()) {
     text += fmt::format(" ({})", suggestion);
   }
-  return text;
+  return printable(text);
 }
 
 std::string check_text(const LoadResult& result) {

@@ -45,6 +45,10 @@ std::string nearest_name(std::string_view mistyped, std::span<const std::string_
   std::string_view best;
   std::size_t best_distance = std::max<std::size_t>(1, mistyped.size() / 3) + 1;
   for (const std::string_view name : known) {
+    const auto [shorter, longer] = std::minmax({mistyped.size(), name.size()});
+    if (longer - shorter >= best_distance) {
+      continue;  // as far apart as that at least
+    }
     const std::size_t distance = edit_distance(mistyped, name);
     if (distance < best_distance) {
       best = name;

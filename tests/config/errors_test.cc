@@ -258,5 +258,34 @@ TEST(Errors, AllAreReportedInOrderUpToABound) {
   EXPECT_EQ(result.error().back().describe(), "5 more problems are not shown");
 }
 
+TEST(Errors, AreOneLineEachWhateverTheTextHolds) {
+  EXPECT_EQ(errors("[spool]\n\"a\\nready {}\\u001b[2J\" = 1\n"),
+            "ringpost.toml:2:1: unknown key 'spool.a\\x0aready {}\\x1b[2J'\n");
+  EXPECT_EQ(errors("", {"spool.a\nb=1"}), "command line: unknown key 'spool.a\\x0ab'\n");
+}
+
+TEST(Errors, AKeyOfTooManyPartsIsNotGivenToTheParser) {
+  // The parser's stack would not bear it.
+  std::string parts;
+  for (int i = 0; i < 400'000; ++i) {
+    parts += "a.";
+  }
+  const std::string refused = ":1: not TOML: a key has too many parts (quote what is text)\n";
+  EXPECT_EQ(errors(parts + "a = 1\n"), "ringpost.toml:1" + refused);
+  EXPECT_EQ(errors("[" + parts + "a]\n"), "ringpost.toml:1" + refused);
+  EXPECT_EQ(errors("x = '''\n\"'''' # \"\n" + parts + "a = 1\n"), "ringpost.toml:3" + refused);
+  EXPECT_EQ(errors("x = {y = \"\"\"\"a\\\"\"\"\"\"\", " + parts + "a = 1}\n"),
+            "ringpost.toml:1" + refused);
+  EXPECT_EQ(errors("", {"suppression.file={" + parts + "a=1}"}), "ok\n");  // text, then
+  // In strings and comments dots are no parts.
+  EXPECT_EQ(errors("suppression.file = '" + parts + "' # " + parts), "ok\n");
+  EXPECT_EQ(errors("suppression.file = \"\\\"" + parts + "\"\n"), "ok\n");
+}
+
+TEST(Errors, AFileWithoutEndIsNotReadToItsEnd) {
+  EXPECT_EQ(check_text(load_file("/dev/zero", {}, machine)),
+            "cannot read /dev/zero: File too large (errno 27)\n");
+}
+
 }  // namespace
 }  // namespace ringpost::config

@@ -24,6 +24,7 @@ std::string replies_and_contents(const smtp::ServerSettings& settings, std::stri
     while (!bytes.empty()) {
       const auto progress = session.feed(bytes, WallTime{});
       bytes.remove_prefix(progress.consumed);
+      seen += session.take_output();  // said before that message
       if (progress.step == smtp::ServerSession::Step::message) {
         const mail::Message message = session.take_message();
         check(!message.envelope.recipients.empty(), "a message has recipients");

@@ -55,7 +55,8 @@ struct Problem {
   std::string message;     // without a trailing full stop
   std::string suggestion;  // what to write instead; may be empty
 
-  [[nodiscard]] std::string describe() const;  // "FILE:LINE:COLUMN: message (suggestion)"
+  // One line: "FILE:LINE:COLUMN: message (suggestion)"
+  [[nodiscard]] std::string describe() const;
   bool operator==(const Problem&) const = default;
 };
 
