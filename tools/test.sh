@@ -128,6 +128,7 @@ if [[ ${parts[*]} == g++ ]]; then
 else
   require_packages all
 fi
+download_packages
 export ASAN_OPTIONS=detect_stack_use_after_return=1 TSAN_OPTIONS=halt_on_error=1
 export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 

@@ -67,15 +67,19 @@ postlog unix-dgram n - n - 1 postlogd
 
 
 class Postfix:
-    def __init__(self, bench, restrictions="permit_mynetworks, reject"):
+    """`settings` win over those of MAIN."""
+
+    def __init__(self, bench, restrictions="permit_mynetworks, reject", **settings):
         self.directory = bench.directory / "postfix"
         self.port = ringpost.free_port()
         for name in ("etc", "queue", "data"):
             (self.directory / name).mkdir(parents=True)
         bench.directory.chmod(0o755)  # its processes run as another user
         shutil.chown(self.directory / "data", "postfix", "postfix")
+        usual = MAIN.format(directory=self.directory, restrictions=restrictions)
+        settings = dict(line.split(" =", 1) for line in usual.splitlines()) | settings
         (self.directory / "etc" / "main.cf").write_text(
-            MAIN.format(directory=self.directory, restrictions=restrictions))
+            "".join(f"{name} = {value}\n" for name, value in settings.items()))
         (self.directory / "etc" / "master.cf").write_text(MASTER.format(port=self.port))
         program = ringpost.need_program("postfix", "postfix")
         # The one that stays in the foreground is a script that does not pass TERM on.
@@ -97,6 +101,15 @@ class Postfix:
         path = self.directory / "log"
         return path.read_text(errors="replace") if path.exists() else ""
 
+    def taken(self):
+        """queue id → (sender, recipients) of each message that it took."""
+        log = self.log()
+        found = {id: (sender, []) for id, sender in re.findall(
+            r"qmgr\[\d+\]: (\w+): from=<([^>]*)>, size=\d+, nrcpt=\d+ \(queue active\)", log)}
+        for id, recipients in self.queued().items():
+            found[id][1].extend(recipients)
+        return found
+
     def queued(self):
         """What was taken: queue id → recipients that were done with."""
         done = collections.defaultdict(list)
@@ -104,6 +117,26 @@ class Postfix:
                 r"discard\[\d+\]: ([0-9A-Za-z]+): to=<([^>]*)>.*status=sent", self.log()):
             done[id].append(recipient)
         return done
+
+
+def under_tls(bench, certificate, restrictions="permit_mynetworks, reject", **settings):
+    bench.directory.chmod(0o755)
+    pathlib.Path(certificate.key).chmod(0o644)
+    return Postfix(bench, restrictions, smtpd_tls_security_level="encrypt",
+                   smtpd_tls_cert_file=certificate.certificate,
+                   smtpd_tls_key_file=certificate.key, smtpd_tls_loglevel="1",
+                   smtpd_tls_received_header="yes", **settings)
+
+
+def need():
+    ringpost.need_program("postfix", "postfix")
+    ringpost.need_program("openssl", "openssl")
+    if os.geteuid() != 0:
+        ringpost.skip("only root can start Postfix")
+    try:
+        pwd.getpwnam("postfix")
+    except KeyError:
+        ringpost.skip("Postfix's user is missing: its package is not installed completely")
 
 
 def no_complaints(postfix):
@@ -186,11 +219,5 @@ def recipients_that_postfix_refuses(bench):
 
 
 if __name__ == "__main__":
-    ringpost.need_program("postfix", "postfix")
-    if os.geteuid() != 0:
-        ringpost.skip("only root can start Postfix")
-    try:
-        pwd.getpwnam("postfix")
-    except KeyError:
-        ringpost.skip("Postfix's user is missing: its package is not installed completely")
+    need()
     ringpost.main(a_thousand_messages_overlapped, recipients_that_postfix_refuses)

@@ -3,9 +3,7 @@
 sessions that are resumed."""
 
 import collections
-import os
 import pathlib
-import pwd
 import re
 import sys
 
@@ -20,25 +18,9 @@ from tls_server import Certificate  # noqa: E402
 MESSAGES = 1000
 
 
-def postfix_under_tls(bench, certificate):
-    pathlib.Path(certificate.key).chmod(0o644)
-    plain = postfix_test.MAIN
-    postfix_test.MAIN = plain.replace("smtpd_tls_security_level = none", f"""\
-smtpd_tls_security_level = encrypt
-smtpd_tls_cert_file = {certificate.certificate}
-smtpd_tls_key_file = {certificate.key}
-smtpd_tls_loglevel = 1
-smtpd_tls_received_header = yes""")
-    try:
-        return postfix_test.Postfix(bench)
-    finally:
-        postfix_test.MAIN = plain
-
-
 def a_thousand_messages_under_tls(bench):
-    bench.directory.chmod(0o755)
     certificate = Certificate(bench, "postfix.test")
-    postfix = postfix_under_tls(bench, certificate)
+    postfix = postfix_test.under_tls(bench, certificate)
     names = NameServer(World())
     names.add("postfix.test", A, "127.0.0.1")
     daemon = bench.daemon(
@@ -72,12 +54,5 @@ def a_thousand_messages_under_tls(bench):
 
 
 if __name__ == "__main__":
-    ringpost.need_program("postfix", "postfix")
-    ringpost.need_program("openssl", "openssl")
-    if os.geteuid() != 0:
-        ringpost.skip("only root can start Postfix")
-    try:
-        pwd.getpwnam("postfix")
-    except KeyError:
-        ringpost.skip("Postfix's user is missing: its package is not installed completely")
+    postfix_test.need()
     ringpost.main(a_thousand_messages_under_tls)

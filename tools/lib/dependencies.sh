@@ -6,11 +6,17 @@ packages_build=(
   liburing-dev libssl-dev libldns-dev libmimalloc-dev libbenchmark-dev libgtest-dev libgmock-dev
   libtomlplusplus-dev libcli11-dev nlohmann-json3-dev libxxhash-dev libfmt-dev
 )
-packages_test=(python3 python3-aiosmtpd openssl swaks libnet-ssleay-perl nsd clang-format-19)
+packages_test=(
+  python3 python3-aiosmtpd openssl swaks libnet-ssleay-perl nsd clang-format-19
+  libdb5.3 libgnutls-dane0 libidn12 libnsl2 libpcre2-8-0 # what Exim is linked with
+)
 packages_all=(clang-19 libclang-rt-19-dev llvm-19) # llvm-19: the sanitizers' symbolizer
 
 # A second mail server on a machine would push the first one out, so this one may be refused.
 packages_wanted=(postfix)
+
+# And so would this one, the other way round: it is downloaded only, and its test unpacks it.
+packages_unpacked=(exim4-daemon-light)
 
 missing_packages() {
   local package
@@ -92,4 +98,20 @@ require_packages() {
     install_packages installing "${missing_wanted[@]}" ||
       say "without ${missing_wanted[*]} (another mail server is here): their tests are skipped"
   fi
+}
+
+# download_packages: puts what tests unpack into .cache/packages/.
+download_packages() {
+  local directory=$root/.cache/packages package
+  mkdir -p "$directory"
+  for package in "${packages_unpacked[@]}"; do
+    ! compgen -G "$directory/${package}_*.deb" >/dev/null || continue
+    step "downloading $package" download_package "$directory" "$package" ||
+      say "without $package (it could not be downloaded): its test is skipped"
+  done
+}
+
+# The lists of packages may be too old for what the mirror still has.
+download_package() {
+  (cd "$1" && { apt-get -qq download "$2" || { apt update && apt-get -qq download "$2"; }; })
 }
