@@ -47,8 +47,8 @@ def a_thousand_messages_under_tls(bench):
     log = postfix.log()
     established = len(re.findall("TLS connection established", log))
     print(f"  {connections} connections, {established} handshakes in Postfix's log")
-    check(connections <= established <= connections + 20, "TLS was not spoken on each of them")
-    check(connections < MESSAGES // 5, "connections were not reused")
+    check(connections <= established, "TLS was not spoken on each of them")
+    check(established < MESSAGES // 5, "connections were not reused")  # nor opened for nothing
     postfix_test.no_complaints(postfix)
     check(daemon.stop() == 0, "the daemon did not end well")
 
