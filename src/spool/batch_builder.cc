@@ -41,6 +41,12 @@ void BatchBuilder::add_reference(std::uint32_t segment) {
   }
 }
 
+void BatchBuilder::follow_reference(std::uint32_t old_segment, std::uint32_t new_segment) {
+  if (std::find(references_.begin(), references_.end(), old_segment) != references_.end()) {
+    add_reference(new_segment);
+  }
+}
+
 std::uint64_t BatchBuilder::length_with(std::size_t head, std::size_t content) const {
   return round_up_to_block(used_ + head + content);
 }

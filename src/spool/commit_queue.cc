@@ -58,20 +58,46 @@ bool CommitQueue::takes_another(const BatchBuilder& batch, std::size_t head,
 
 Location CommitQueue::add(std::string_view head, std::string_view content, bool is_message) {
   check(can_hold(head.size(), content.size()), "a record is larger than a segment");
-  if (filling_ && !takes_another(*pending_.back(), head.size(), content.size())) {
+  make_room(head.size(), content.size());
+  waiting_bytes_ += head.size() + content.size();
+  return pending_.back()->add(head, content, is_message);
+}
+
+std::optional<Location> CommitQueue::add_together(std::span<const std::string> heads,
+                                                  std::string_view content) {
+  // Each further record takes as much more in the index as if the first head were longer.
+  std::size_t head = heads.size() * SegmentIndex::record_overhead;
+  for (const std::string& one : heads) {
+    head += one.size();
+  }
+  if (!can_hold(head, content.size())) {
+    return std::nullopt;
+  }
+  make_room(head, content.size());
+  BatchBuilder& batch = *pending_.back();
+  const Location place = batch.add(heads.front(), content, true);
+  for (const std::string& one : heads.subspan(1)) {
+    batch.add(one, {}, false);
+  }
+  for (const std::string& one : heads) {
+    waiting_bytes_ += one.size();
+  }
+  waiting_bytes_ += content.size();
+  return place;
+}
+
+void CommitQueue::make_room(std::size_t head, std::size_t content) {
+  if (filling_ && !takes_another(*pending_.back(), head, content)) {
     close_filling();
   }
   if (!filling_) {
-    const std::uint64_t length =
-        round_up_to_block(BatchHeader::size + head.size() + content.size());
-    const std::uint64_t index = position_.index_size + SegmentIndex::record_overhead + head.size();
+    const std::uint64_t length = round_up_to_block(BatchHeader::size + head + content);
+    const std::uint64_t index = position_.index_size + SegmentIndex::record_overhead + head;
     if (!fits(position_.offset, length, std::max<std::uint64_t>(index, SegmentIndex::range_size))) {
       position_ = Position{next_segment_++, SegmentHeader::area, 0};
     }
     begin_batch();
   }
-  waiting_bytes_ += head.size() + content.size();
-  return pending_.back()->add(head, content, is_message);
 }
 
 void CommitQueue::begin_batch() {
@@ -174,6 +200,7 @@ std::uint32_t CommitQueue::move_to_fresh_segment() {
   close_filling();
   const std::uint32_t fresh = next_segment_++;
   position_ = Position{fresh, SegmentHeader::area + block_size, SegmentIndex::range_size};
+  std::vector<std::pair<std::uint32_t, std::uint32_t>> moved;
   for (const auto& batch : pending_) {
     if (!fits(position_.offset, batch->stored_length(),
               position_.index_size + batch->index_size())) {
@@ -181,8 +208,14 @@ std::uint32_t CommitQueue::move_to_fresh_segment() {
     }
     const auto new_offset = static_cast<std::uint32_t>(position_.offset);
     redirect(*batch, position_.segment, new_offset);
+    moved.emplace_back(batch->segment(), position_.segment);
     batch->move_to(position_.segment, new_offset);
     advance(*batch);
+  }
+  for (const auto& [old_segment, new_segment] : moved) {
+    for (const auto& batch : pending_) {
+      batch->follow_reference(old_segment, new_segment);
+    }
   }
   return fresh;
 }
@@ -200,7 +233,22 @@ void CommitQueue::redirect(const BatchBuilder& batch, std::uint32_t segment, std
                         static_cast<std::uint32_t>(batch.stored_length()), segment, offset});
 }
 
+std::vector<Location> CommitQueue::names_of(const Location& place) const {
+  std::vector<Location> names;
+  for (const Redirect& redirect : redirects_) {
+    if (place.segment == redirect.new_segment && place.offset >= redirect.new_offset &&
+        place.offset - redirect.new_offset < redirect.length) {
+      names.push_back({redirect.old_segment,
+                       place.offset - redirect.new_offset + redirect.old_offset, place.length});
+    }
+  }
+  return names;
+}
+
 Location CommitQueue::resolve(Location location) const {
+  if (const auto relocated = relocations_.find(location)) {
+    return *relocated;
+  }
   for (const Redirect& redirect : redirects_) {
     if (location.segment == redirect.old_segment && location.offset >= redirect.old_offset &&
         location.offset - redirect.old_offset < redirect.length) {
@@ -209,7 +257,7 @@ Location CommitQueue::resolve(Location location) const {
       break;
     }
   }
-  return location;
+  return relocations_.find(location).value_or(location);
 }
 
 void CommitQueue::segment_retired(std::uint64_t segment) {

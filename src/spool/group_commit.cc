@@ -6,6 +6,7 @@
 
 #include "ringpost/base/log.h"
 #include "ringpost/spool/record.h"
+#include "ringpost/spool/segment_scan.h"
 
 namespace ringpost::spool {
 namespace {
@@ -187,7 +188,20 @@ void GroupCommit::settle(BatchBuilder& batch) {
   queue_.settle_front(0);
 }
 
-void GroupCommit::finish(const Location& location) {
+std::string GroupCommit::active_index() const {
+  SegmentIndex index = active_index_;
+  index.close();
+  return index.payload();
+}
+
+std::uint64_t GroupCommit::first_void_of(std::uint64_t segment) const {
+  const auto known = std::ranges::find(voids_, segment, &Void::segment);
+  return known == voids_.end() ? no_void : known->first_batch;
+}
+
+void GroupCommit::finish(const Location& named) {
+  const Location location = queue_.resolve(named);
+  queue_.relocations().finished(location);
   if (table_.message_finished(location.segment, location.length)) {
     retirable_.notify_all();
   }

@@ -62,13 +62,19 @@ ring::Task<Result<>> Recovery::run(RecoverySink sink) {
     const std::uint64_t number = at->first;
     SegmentFile& file = *at->second;
     SegmentContents contents;
-    Bytes bytes;
-    const bool sealed = co_await read_sealed(file, number, contents, bytes);
+    SegmentBytes bytes;
+    const SegmentName name(spool_, number);
+    const std::uint64_t first_void = first_void_of(number);
+    bool sealed = false;
+    if (first_void == no_void) {
+      sealed = co_await read_sealed(reactor_, file, name, contents, bytes);
+    }
     if (sealed) {
       ++recovered_.sealed;
     } else {
       contents = SegmentContents();
-      co_await read_whole(file, number, contents, bytes);
+      co_await make_durable(file);
+      co_await read_whole(reactor_, file, name, first_void, contents, bytes);
     }
     const std::uint64_t malformed = replay.malformed();
     replay.segment(number, contents.records);
@@ -216,78 +222,13 @@ std::uint64_t Recovery::first_void_of(std::uint64_t segment) const {
   return first;
 }
 
-ring::Task<bool> Recovery::read_sealed(SegmentFile& file, std::uint64_t number,
-                                       SegmentContents& contents, Bytes& bytes) {
-  if (file.size < SegmentHeader::area + block_size || first_void_of(number) != no_void) {
-    co_return false;
-  }
-  AlignedBuffer block;
-  co_await read_blocks(reactor_, file.fd, block, file.size - block_size, block_size);
-  const auto seal = read_seal(block.view());
-  if (!seal || seal->spool != spool_ || seal->segment != number || seal->index_offset > file.size ||
-      seal->index_length > file.size - seal->index_offset) {
-    co_return false;
-  }
-  AlignedBuffer& stored = bytes.buffers.emplace_back();
-  co_await read_blocks(reactor_, file.fd, stored, seal->index_offset, seal->index_length);
-  const auto header = read_batch_header(stored.view());
-  if (!header || header->spool != spool_ || header->segment != number ||
-      header->kind != BatchHeader::Kind::index) {
-    co_return false;
-  }
-  const auto payload = verified_payload(*header, stored.view());
-  const auto items = payload ? read_index(*payload) : std::nullopt;
-  if (!items) {
-    co_return false;
-  }
-  contents.last_batch = seal->last_batch;
-  const SegmentName name(spool_, number);
-  for (const IndexItem& item : *items) {
-    if (item.head.empty()) {
-      if (item.offset > file.size || item.length > file.size - item.offset) {
-        co_return false;
-      }
-      AlignedBuffer range;
-      co_await read_blocks(reactor_, file.fd, range, item.offset, item.length);
-      scan_batches(range.view(), item.offset, name, no_void, contents);
-      // What a sealed segment holds was durable: anything missing is for the full scan to judge.
-      if (contents.damaged > 0 || contents.end != item.offset + item.length) {
-        co_return false;
-      }
-      bytes.buffers.push_back(std::move(range));
-      continue;
-    }
-    const auto record = read_record_header(item.head);
-    if (!record) {
-      co_return false;
-    }
-    StoredRecord known;
-    known.kind = record->kind;
-    known.generation = record->generation;
-    known.content_length = record->content_length;
-    known.content_offset = item.offset + item.head.size();
-    known.meta = item.head.substr(RecordHeader::size);
-    contents.records.push_back(known);
-  }
-  co_return true;
-}
-
-ring::Task<void> Recovery::read_whole(SegmentFile& file, std::uint64_t number,
-                                      SegmentContents& contents, Bytes& bytes) {
-  // A daemon that was killed may leave writes behind that are not durable yet. What is read here is
-  // relied on from now on, so it must not vanish in a power cut that comes next.
+// A daemon that was killed may leave writes behind that are not durable yet. What is read here is
+// relied on from now on, so it must not vanish in a power cut that comes next.
+ring::Task<void> Recovery::make_durable(SegmentFile& file) {
   const int error = co_await reactor_.sync(file.fd, true);
   if (error < 0) {
     log::error("{} could not be synced before it was read: errno {}", file.path, -error);
   }
-  bytes.image = co_await read_image(reactor_, file.fd, file.size);
-  contents.damaged += bytes.image.unreadable;
-  if (bytes.image.bytes.size() <= SegmentHeader::area) {
-    co_return;
-  }
-  const SegmentName name(spool_, number);
-  const std::string_view batches = bytes.image.bytes.view().substr(SegmentHeader::area);
-  scan_batches(batches, SegmentHeader::area, name, first_void_of(number), contents);
 }
 
 }  // namespace ringpost::spool

@@ -165,7 +165,8 @@ bool Replay::replay_message(std::uint64_t segment, const StoredRecord& stored) {
   }
   emit(segment, stored, std::move(*record), history);
   if (stored.generation > 0) {
-    histories_[*key].generation = stored.generation;
+    // The copy stays as long as what it was made of is there: that must not come back.
+    history_of(*key, segment).generation = stored.generation;
   } else if (history != nullptr) {
     histories_.erase(found);  // there is no older copy
   }

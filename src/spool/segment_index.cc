@@ -20,7 +20,8 @@ void SegmentIndex::add_record(std::uint64_t position, std::string_view head) {
 }
 
 void SegmentIndex::add_range(std::uint64_t offset, std::uint64_t length) {
-  if (range_length_ != 0 && range_offset_ + range_length_ == offset) {
+  if (range_length_ != 0 && range_offset_ + range_length_ == offset &&
+      range_length_ + length <= longest_merged) {
     range_length_ += length;
     return;
   }

@@ -31,6 +31,7 @@ Spool::Spool(ring::Reactor& reactor, SpoolSettings settings)
       queue_(settings_.segment_size),
       supply_(reactor, settings_.directory, settings_.segment_size, settings_.minimum_free),
       commit_(reactor, gate_, queue_, supply_, table_, files_),
+      compaction_(reactor, *this, queue_, commit_, table_, files_, supply_, settings_.compaction),
       gate_(reactor.ready()) {}
 
 ring::Task<Result<>> Spool::prepare_directory() {
@@ -82,6 +83,7 @@ ring::Task<Result<Recovered>> Spool::open(RecoverySink sink) {
   gate_.spawn(supply_.run());
   gate_.spawn(commit_.run());
   gate_.spawn(retire_loop());
+  gate_.spawn(compaction_.run());
   co_return recovery.recovered();
 }
 
@@ -131,8 +133,13 @@ Ticket Spool::append(const HandOverRecord& record, const Location& message) {
 }
 
 Ticket Spool::add(const Location& message) {
+  const Location place = queue_.resolve(message);
+  compaction_.note(scratch_, message);
   queue_.add(scratch_, {}, false);
-  queue_.add_reference(queue_.resolve(message).segment);
+  queue_.add_reference(place.segment);
+  if (const auto copy = queue_.relocations().copy_of(place)) {
+    queue_.add_reference(queue_.resolve(*copy).segment);
+  }
   return queue_.newest();
 }
 
@@ -161,7 +168,12 @@ ring::Task<Result<std::string>> Spool::read_content(Location location) {
   const std::uint64_t begin = from / block_size * block_size;
   const std::uint64_t end = round_up_to_block(std::uint64_t{location.offset} + location.length);
   AlignedBuffer bytes;
+  table_.pin(location.segment);
   const int got = co_await read_blocks(reactor_, fd, bytes, begin, end - begin);
+  table_.unpin(location.segment);
+  if (table_.live_in(location.segment) == 0) {
+    commit_.retirable().notify_all();
+  }
   if (got < 0) {
     ++quarantined_;
     co_return fail_errno(got, fmt::format("{} cannot be read at {}", path, location.offset));
@@ -204,10 +216,14 @@ ring::Task<void> Spool::retire_loop() {
 }
 
 ring::Task<void> Spool::close() {
-  commit_.stop();
+  compaction_.stop();
   if (supply_.free_files() == 0 && supply_.short_of_space()) {
     supply_.stop();  // what waits for space would wait for ever
   }
+  while (compaction_.busy()) {
+    co_await compaction_.ended().wait();
+  }
+  commit_.stop();
   while (!queue_.empty()) {
     co_await committed(queue_.newest());
   }
@@ -231,6 +247,7 @@ SpoolCounters Spool::counters() const {
   counters.quarantined_total = quarantined_;
   counters.segments = table_.size();
   counters.commits = commit_.counters();
+  counters.compaction = compaction_.counters();
   return counters;
 }
 

@@ -1,5 +1,6 @@
-// Any bytes as what a disk gives back: reading them neither breaks nor makes up recipients. The
-// input is read as it stands, and as records with sound checksums, so that it also gets past those.
+// Any bytes as what a disk gives back: reading them neither breaks nor makes up recipients, and
+// what is recovered of a message survives being copied forward. The input is read as it stands, and
+// as records with sound checksums, so that it also gets past those.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -11,6 +12,7 @@
 #include "ringpost/base/bytes.h"
 #include "ringpost/base/check.h"
 #include "ringpost/spool/batch_builder.h"
+#include "ringpost/spool/message_copy.h"
 #include "ringpost/spool/replay.h"
 #include "ringpost/spool/segment_header.h"
 #include "ringpost/spool/segment_index.h"
@@ -91,6 +93,24 @@ std::vector<RecoveredMessage> replayed(const std::vector<std::vector<std::string
   return found;
 }
 
+bool same_state(const RecoveredMessage& a, const RecoveredMessage& b) {
+  const auto same = [](const RecoveredRecipient& one, const RecoveredRecipient& other) {
+    return one.recipient == other.recipient && one.state == other.state &&
+           (one.state != RecoveredRecipient::State::queued ||
+            (one.attempts == other.attempts && one.due == other.due)) &&
+           (one.state != RecoveredRecipient::State::given || one.part == other.part);
+  };
+  const auto told = [](const RecoveredRecipient& one) {
+    return one.state != RecoveredRecipient::State::queued || one.attempts > 0;
+  };
+  std::vector<RecoveredRecipient> ours = a.recipients;
+  std::vector<RecoveredRecipient> theirs = b.recipients;
+  std::erase_if(ours, [&](const auto& one) { return !told(one); });
+  std::erase_if(theirs, [&](const auto& one) { return !told(one); });
+  return std::ranges::equal(ours, theirs, same) && a.reports.size() == b.reports.size() &&
+         a.confirmed == b.confirmed && a.key == b.key && a.highest_part == b.highest_part;
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -111,6 +131,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         check(failed.recipient < count, "a report about one that the message does not have");
       }
     }
+    const auto again = replayed({encode_copy(message, {}, 1)});
+    check(again.size() == 1 && same_state(message, again.front()), "a copy says something else");
   }
   return 0;
 }

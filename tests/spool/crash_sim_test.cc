@@ -66,6 +66,9 @@ class Life {
     settings.directory = directory;
     settings.segment_size = 128 << 10;
     settings.minimum_free = 1 << 20;
+    settings.compaction.most_live_percent = 60;
+    settings.compaction.patience = 0ms;
+    settings.compaction.look_every = 2ms;
     return settings;
   }
 

@@ -19,11 +19,19 @@ struct Known {
 
 using World = std::map<std::uint64_t, Known>;
 
+SpoolSettings compacting() {
+  SpoolSettings settings = small_spool();
+  settings.compaction.most_live_percent = 60;
+  settings.compaction.patience = 0ms;
+  settings.compaction.look_every = 10ms;
+  return settings;
+}
+
 class Life {
  public:
   Life(std::uint64_t seed, Disk disk, World world)
       : random_(Random::seed_from(seed + 1'000'000)),
-        harness_(std::make_unique<Harness>(seed, std::move(disk))),
+        harness_(std::make_unique<Harness>(seed, std::move(disk), compacting())),
         world_(std::move(world)) {}
 
   // Whatever is recovered must agree with what the world knew when the power went.

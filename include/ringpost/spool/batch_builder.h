@@ -35,6 +35,8 @@ class BatchBuilder {
   // `head` is an encoded header and meta; returns where the content lies.
   Location add(std::string_view head, std::string_view content, bool is_message);
   void add_reference(std::uint32_t segment);
+  // What lies in the one segment, or part of it, will lie in the other.
+  void follow_reference(std::uint32_t old_segment, std::uint32_t new_segment);
   void add_finished(const Location& location) { finished_.push_back(location); }
 
   // What the batch would take with another record, on disk and in the index.

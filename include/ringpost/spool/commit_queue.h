@@ -8,12 +8,16 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
+#include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
 #include "ringpost/ring/event.h"
 #include "ringpost/spool/batch_builder.h"
 #include "ringpost/spool/location.h"
+#include "ringpost/spool/relocations.h"
 
 namespace ringpost::spool {
 
@@ -58,6 +62,10 @@ class CommitQueue {
   [[nodiscard]] bool can_hold(std::size_t head, std::size_t content) const;
   // Never waits. `head` is an encoded header and meta.
   Location add(std::string_view head, std::string_view content, bool is_message);
+  // A message and records about it, in one batch, so that none is ever there without the others.
+  // Where the content lies; nothing if no segment can hold them together.
+  std::optional<Location> add_together(std::span<const std::string> heads,
+                                       std::string_view content);
   void add_reference(std::uint32_t segment) { pending_.back()->add_reference(segment); }
   // Of the record that was added last.
   [[nodiscard]] Ticket newest() const { return {next_ticket_ - 1}; }
@@ -85,8 +93,12 @@ class CommitQueue {
   // block behind the header is left for a batch of voids.
   std::uint32_t move_to_fresh_segment();
 
-  // Where a location lies now: the same, unless its batch had to be moved.
+  // Where a location lies now: the same, unless its batch had to be moved or the message was copied
+  // forward.
   [[nodiscard]] Location resolve(Location location) const;
+  // What else its callers may call this place, since its batch was moved.
+  [[nodiscard]] std::vector<Location> names_of(const Location& place) const;
+  Relocations& relocations() { return relocations_; }
   void segment_retired(std::uint64_t segment);
 
  private:
@@ -108,6 +120,8 @@ class CommitQueue {
                                    std::size_t content) const;
   void advance(const BatchBuilder& batch);
   void close_filling();
+  // Opens a batch unless the one that fills takes this as well.
+  void make_room(std::size_t head, std::size_t content);
   void begin_batch();
   void recycle_front();
   void redirect(const BatchBuilder& batch, std::uint32_t segment, std::uint32_t offset);
@@ -125,6 +139,7 @@ class CommitQueue {
   std::uint64_t settled_ = 0;
   std::vector<FailedTickets> failed_;
   std::vector<Redirect> redirects_;
+  Relocations relocations_;
   ring::Event work_;
   ring::Event room_;
 };

@@ -48,6 +48,13 @@ class GroupCommit {
   // Tries again every second, and goes on by itself.
   [[nodiscard]] bool suspended() const { return suspended_; }
   [[nodiscard]] const CommitCounters& counters() const { return counters_; }
+  [[nodiscard]] std::uint64_t spool() const { return spool_; }
+  // The segment that is being written, 0 if none is, and the payload of its index as far as it is.
+  [[nodiscard]] std::uint64_t active_segment() const {
+    return active_ == nullptr ? 0 : active_number_;
+  }
+  [[nodiscard]] std::string active_index() const;
+  [[nodiscard]] std::uint64_t first_void_of(std::uint64_t segment) const;
   // Notified when a segment may have become free to retire.
   ring::Event& retirable() { return retirable_; }
   // A finished message's space may be given back.

@@ -15,6 +15,7 @@
 #include "ringpost/spool/group_commit.h"
 #include "ringpost/spool/replay.h"
 #include "ringpost/spool/segment_file.h"
+#include "ringpost/spool/segment_reader.h"
 #include "ringpost/spool/segment_supply.h"
 #include "ringpost/spool/segment_table.h"
 
@@ -45,12 +46,6 @@ class Recovery {
   [[nodiscard]] const std::vector<Void>& voids() const { return voids_; }
 
  private:
-  // The bytes that the records of one segment point into.
-  struct Bytes {
-    std::vector<AlignedBuffer> buffers;
-    FileImage image;
-  };
-
   ring::Task<Result<>> open_file(std::string name);
   ring::Task<Result<>> identify(std::unique_ptr<SegmentFile> file);
   ring::Task<Result<>> salvage(std::unique_ptr<SegmentFile> file);
@@ -58,10 +53,7 @@ class Recovery {
   ring::Task<void> discard(std::unique_ptr<SegmentFile> file);
   void note_voids(std::string_view first_batch, const SegmentName& name);
   [[nodiscard]] std::uint64_t first_void_of(std::uint64_t segment) const;
-  ring::Task<bool> read_sealed(SegmentFile& file, std::uint64_t number, SegmentContents& contents,
-                               Bytes& bytes);
-  ring::Task<void> read_whole(SegmentFile& file, std::uint64_t number, SegmentContents& contents,
-                              Bytes& bytes);
+  ring::Task<void> make_durable(SegmentFile& file);
 
   ring::Reactor& reactor_;
   std::string directory_;

@@ -16,10 +16,12 @@ class SegmentIndex {
   // What one entry adds at most to the payload.
   static constexpr std::size_t record_overhead = 1 + 8 + 4;
   static constexpr std::size_t range_size = 1 + 8 + 8;
+  // Neighbours merge up to this length, so that whoever reads them can do so a little at once.
+  static constexpr std::uint64_t longest_merged = 1 << 20;
 
   // `head` is the record's header and meta, `position` where it begins in the segment.
   void add_record(std::uint64_t position, std::string_view head);
-  // A batch that is to be read in its place. Neighbours merge.
+  // A batch that is to be read in its place.
   void add_range(std::uint64_t offset, std::uint64_t length);
 
   // The payload of the index batch. Complete after close().

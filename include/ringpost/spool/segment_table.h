@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <utility>
 #include <vector>
 
 namespace ringpost::spool {
@@ -23,6 +24,20 @@ class SegmentTable {
   // `segment` holds a record about a message (or void batches) of `other`.
   void add_reference(std::uint64_t segment, std::uint64_t other);
 
+  // Not retired meanwhile: somebody reads it.
+  void pin(std::uint64_t segment) { ++at(segment).pins; }
+  void unpin(std::uint64_t segment) { --at(segment).pins; }
+
+  // Those worth copying, and their live bytes: what is live in them is at most so much of the space
+  // that they keep. Beside their own that is the segments without live messages that are there only
+  // for what they say of messages in others; of one that speaks of several, each keeps its share.
+  [[nodiscard]] std::vector<std::pair<std::uint64_t, std::uint64_t>> mostly_dead(
+      std::uint64_t segment_size, std::uint64_t most_live_percent) const;
+  // Those with records that speak of messages in `segment`, oldest first.
+  [[nodiscard]] std::vector<std::uint64_t> referring_to(std::uint64_t segment) const;
+  // Messages; 0 for a segment that is not in use.
+  [[nodiscard]] std::uint64_t live_in(std::uint64_t segment) const;
+
   // The oldest segment that can be retired, which from now on is being retired; then, once its
   // header says so on disk, retired(). If that failed, it stays as it is until a restart.
   [[nodiscard]] std::optional<std::uint64_t> next_to_retire();
@@ -36,6 +51,8 @@ class SegmentTable {
  private:
   struct Segment {
     std::uint64_t live = 0;
+    std::uint64_t live_bytes = 0;
+    std::uint32_t pins = 0;
     bool busy = true;
     bool retiring = false;
     std::vector<std::uint64_t> references;  // sorted, of segments in the table

@@ -16,6 +16,7 @@
 #include "ringpost/ring/reactor.h"
 #include "ringpost/ring/task.h"
 #include "ringpost/spool/commit_queue.h"
+#include "ringpost/spool/compaction.h"
 #include "ringpost/spool/group_commit.h"
 #include "ringpost/spool/location.h"
 #include "ringpost/spool/record.h"
@@ -30,6 +31,7 @@ struct SpoolSettings {
   std::string directory;                   // of this shard
   std::uint64_t segment_size = 64 << 20;   // bytes, a multiple of 4 KiB, 64 KiB to 4 GiB - 4 KiB
   std::uint64_t minimum_free = 256 << 20;  // bytes of disk space kept from new mail
+  CompactionSettings compaction;
 };
 
 struct Appended {
@@ -44,6 +46,7 @@ struct SpoolCounters {
   std::uint64_t quarantined_total = 0;
   std::uint64_t segments = 0;
   CommitCounters commits;
+  CompactionCounters compaction;
 };
 
 class Spool {
@@ -110,6 +113,7 @@ class Spool {
   CommitQueue queue_;
   SegmentSupply supply_;
   GroupCommit commit_;
+  Compaction compaction_;
   std::string scratch_;  // the head of the record that is being appended
   std::uint64_t quarantined_ = 0;
   bool stopping_ = false;
