@@ -182,6 +182,7 @@ void inherit(QueueGroup& group, const Config& config) {
   group.connection_cache_timeout = config.connection_cache.timeout;
   group.streaming_depth = config.delivery.streaming_depth;
   group.tls = config.delivery.tls;
+  group.durability = config.spool.durability;
 }
 
 void complete(Loaded& loaded, const QueueGroup& default_group, const Environment& environment,

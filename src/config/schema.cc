@@ -23,11 +23,19 @@ void read_tls_policy(TlsPolicy& policy, Reader& reader) {
   }
 }
 
+void read_durability(Durability& durability, Reader& reader) {
+  if (const auto index = reader.choice({"commit", "interval", "memory"}, {})) {
+    durability = static_cast<Durability>(*index);
+  }
+}
+
 constexpr Key<Config> config_table[] = {
     {{"spool.directory", "string", "", "\"/var/spool/ringpost\""},
      [](Config& c, Reader& r) { r.text(c.spool.directory); }},
     {{"spool.durability", "string", "", "\"commit\""},
-     [](Config&, Reader& r) { r.choice({"commit"}, {"interval", "memory"}); }},
+     [](Config& c, Reader& r) { read_durability(c.spool.durability, r); }},
+    {{"spool.interval", "duration", "s", "\"1s\""},
+     [](Config& c, Reader& r) { r.duration(c.spool.interval, seconds, 0s); }},
     {{"spool.memory_budget", "size", "bytes", "\"256M\""},
      [](Config& c, Reader& r) { r.size(c.spool.memory_budget, mebibyte, tebibyte); }},
     {{"spool.minimum_free", "size", "bytes", "\"256M\""},
@@ -176,6 +184,8 @@ constexpr Key<QueueGroup> queue_group_table[] = {
      [](QueueGroup& g, Reader& r) { r.number(g.streaming_depth, 1, max_streaming_depth); }},
     {{"queue_group.tls", "string", "", "(delivery.tls)"},
      [](QueueGroup& g, Reader& r) { read_tls_policy(g.tls, r); }},
+    {{"queue_group.durability", "string", "", "(spool.durability)"},
+     [](QueueGroup& g, Reader& r) { read_durability(g.durability, r); }},
 };
 
 constexpr Key<Route> route_table[] = {
@@ -223,7 +233,6 @@ constexpr std::string_view unsupported[] = {
     "timeouts.queuewarn_non_urgent",
     "timeouts.queuewarn_dsn",
     "queue_group.mx",
-    "queue_group.durability",
     "log.rotate_size",
 };
 

@@ -52,6 +52,11 @@ std::string_view why_no_domain(std::string_view name) {
 
 }  // namespace
 
+std::string_view name_of(Durability durability) {
+  static constexpr std::string_view names[] = {"commit", "interval", "memory"};
+  return names[static_cast<std::size_t>(durability)];
+}
+
 std::string_view name_of(TlsPolicy policy) {
   return tls_policies[static_cast<std::size_t>(policy)];
 }

@@ -48,6 +48,7 @@ Json error_of(const std::optional<LastError>& error) {
 Json shard_of(const ShardStatus& shard) {
   return {{"shard", known(shard.shard)},
           {"messages_queued", shard.messages_queued},
+          {"only_in_memory", shard.only_in_memory},
           {"ready", shard.ready},
           {"deferred", shard.deferred},
           {"held", shard.held},
@@ -81,6 +82,7 @@ Json array_of(const std::vector<T>& values, Make make) {
 
 ShardStatus& ShardStatus::operator+=(const ShardStatus& other) {
   messages_queued += other.messages_queued;
+  only_in_memory += other.only_in_memory;
   ready += other.ready;
   deferred += other.deferred;
   held += other.held;
@@ -149,7 +151,9 @@ std::string to_json(const Groups& groups) {
                 {"in_flight", line.in_flight},
                 {"delivered_total", line.delivered_total},
                 {"connections_opened_total", line.connections_opened_total},
-                {"held_by", known(line.held_by)}};
+                {"held_by", known(line.held_by)},
+                {"durability", line.durability},
+                {"possible_loss", line.possible_loss}};
   });
   return text_of(json);
 }

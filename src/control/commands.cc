@@ -132,6 +132,14 @@ std::expected<Command, Refusal> parse_queue(std::string_view query) {
   return command;
 }
 
+std::expected<Command, Refusal> parse_groups(std::string_view query) {
+  auto parameters = parse_query(query, {"group"});
+  if (!parameters) {
+    return std::unexpected(std::move(parameters.error()));
+  }
+  return GroupListCommand{(*parameters)["group"]};
+}
+
 std::expected<Command, Refusal> parse_explain(std::string_view query) {
   auto parameters = parse_query(query, {"address"});
   if (!parameters) {
@@ -252,7 +260,9 @@ std::expected<Command, Refusal> parse_plain(std::string_view query) {
 
 struct TargetOf {
   std::string operator()(const StatusCommand& /*command*/) const { return "/status"; }
-  std::string operator()(const GroupListCommand& /*command*/) const { return "/groups"; }
+  std::string operator()(const GroupListCommand& command) const {
+    return command.group.empty() ? "/groups" : "/groups?group=" + percent_encode(command.group);
+  }
   std::string operator()(const HoldsCommand& /*command*/) const { return "/holds"; }
   std::string operator()(const ReloadCommand& /*command*/) const { return "/reload"; }
   std::string operator()(const MetricsCommand& /*command*/) const { return "/metrics"; }
@@ -313,7 +323,7 @@ std::expected<Command, Refusal> parse_command(std::string_view method, std::stri
     return parse_plain<HoldsCommand>(query);
   }
   if (path == "/groups") {
-    return parse_plain<GroupListCommand>(query);
+    return parse_groups(query);
   }
   if (path == "/queue") {
     return parse_queue(query);

@@ -32,6 +32,7 @@ ShardStatus status_of(const ShardView& view) {
   ShardStatus status;
   status.shard = view.shard;
   status.reports_owed = view.ledger.reports_owed();
+  status.only_in_memory = view.ledger.only_in_memory();
   status.messages_queued = view.messages.size() + status.reports_owed;
   for_each_group(view, [&](queue::QueueGroup& group) {
     const queue::GroupView counts = queue::group_view(group, now_of(view));
@@ -83,13 +84,21 @@ bool nothing_there(const QueueLine& line) {
   return line.ready + line.deferred + line.held + line.in_flight + line.connections_open == 0;
 }
 
-Answer queue_of(const ShardView& view, const QueueCommand& command) {
+// Whether `name` is empty or one of the configuration's queue groups.
+std::optional<Refusal> unknown_group(const ShardView& view, const std::string& name) {
   const auto named = [&](const intake::AssignedGroup& group) {
-    return group.settings.name == command.group;
+    return group.settings.name == name;
   };
-  if (!command.group.empty() && std::ranges::none_of(view.assignment.groups(), named)) {
-    return Refusal{404, "not_found", fmt::format("there is no queue group '{}'", command.group),
-                   "`ringpost group list` shows them"};
+  if (name.empty() || std::ranges::any_of(view.assignment.groups(), named)) {
+    return std::nullopt;
+  }
+  return Refusal{404, "not_found", fmt::format("there is no queue group '{}'", name),
+                 "`ringpost group list` shows them"};
+}
+
+Answer queue_of(const ShardView& view, const QueueCommand& command) {
+  if (std::optional<Refusal> unknown = unknown_group(view, command.group)) {
+    return *std::move(unknown);
   }
   Queue queue;
   for_each_group(view, [&](queue::QueueGroup& group) {
@@ -112,9 +121,35 @@ Answer queue_of(const ShardView& view, const QueueCommand& command) {
   return queue;
 }
 
-Groups groups_of(const ShardView& view) {
+std::string possible_loss(config::Durability durability, Duration interval) {
+  switch (durability) {
+    case config::Durability::commit:
+      return "nothing: 250 means on disk";
+    case config::Durability::interval:
+      return fmt::format(
+          "messages of one recipient that came within the last {} and were not "
+          "tried yet",
+          format_duration(interval));
+    case config::Durability::memory:
+      break;
+  }
+  return "messages of one recipient that no delivery attempt was made for yet";
+}
+
+config::Durability durability_of(const ShardView& view, const std::string& group) {
+  const auto found = std::ranges::find(view.assignment.groups(), group,
+                                       [](const auto& known) { return known.settings.name; });
+  // A group that has left the configuration takes nothing new.
+  return found == view.assignment.groups().end() ? config::Durability::commit
+                                                 : found->settings.durability;
+}
+
+Groups groups_of(const ShardView& view, const std::string& only) {
   Groups groups;
   for_each_group(view, [&](queue::QueueGroup& group) {
+    if (!only.empty() && group.settings().name != only) {
+      return;
+    }
     const queue::GroupView from = queue::group_view(group, now_of(view));
     GroupLine line;
     line.group = from.group;
@@ -132,6 +167,9 @@ Groups groups_of(const ShardView& view) {
     } else if (group.on_hold()) {
       line.held_by = "configuration";
     }
+    const config::Durability durability = durability_of(view, line.group);
+    line.durability = name_of(durability);
+    line.possible_loss = possible_loss(durability, view.config.spool.interval);
     groups.groups.push_back(std::move(line));
   });
   return groups;
@@ -146,7 +184,7 @@ HoldList holds_of(const ShardView& view) {
 ShardMetrics metrics_of(const ShardView& view) {
   QueueCommand longest;
   longest.limit = ShardMetrics::most_destinations;
-  return {status_of(view), groups_of(view).groups,
+  return {status_of(view), groups_of(view, {}).groups,
           std::get<Queue>(queue_of(view, longest)).destinations};
 }
 
@@ -155,7 +193,12 @@ struct Inspection {
 
   Answer operator()(const StatusCommand& /*command*/) const { return status_of(view); }
   Answer operator()(const QueueCommand& command) const { return queue_of(view, command); }
-  Answer operator()(const GroupListCommand& /*command*/) const { return groups_of(view); }
+  Answer operator()(const GroupListCommand& command) const {
+    if (std::optional<Refusal> unknown = unknown_group(view, command.group)) {
+      return *std::move(unknown);
+    }
+    return groups_of(view, command.group);
+  }
   Answer operator()(const ExplainCommand& command) const { return explain(view, command); }
   Answer operator()(const ShowCommand& command) const { return show(view, command); }
   Answer operator()(const HoldsCommand& /*command*/) const { return holds_of(view); }

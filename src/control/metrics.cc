@@ -69,6 +69,8 @@ struct ShardFamily {
 constexpr ShardFamily shard_families[] = {
     {"messages_queued", "gauge", "Messages with open recipients, and reports that are owed.",
      &ShardStatus::messages_queued},
+    {"messages_only_in_memory", "gauge", "Of them, those that a crash would lose, by durability.",
+     &ShardStatus::only_in_memory},
     {"reports_owed", "gauge", "Failure reports that are still to be written.",
      &ShardStatus::reports_owed},
     {"messages_accepted_total", "counter", "Messages answered with 250.",

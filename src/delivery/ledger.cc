@@ -10,8 +10,6 @@
 namespace ringpost::delivery {
 namespace {
 
-constexpr Duration pause_after_error = 1s;
-
 events::EventKind kind_of(const mail::Outcome& outcome) {
   switch (outcome.kind) {
     case mail::OutcomeKind::delivered:
@@ -73,11 +71,13 @@ Ledger::Ledger(ring::Reactor& reactor, spool::Spool& spool, events::EventWriter&
       ids_(ids),
       shard_(shard),
       suppressed_(std::make_shared<const mail::SuppressionList>()),
+      late_(messages),
       gate_(reactor.ready()) {}
 
 void Ledger::start(ReportMaker& reports) {
   reports_ = &reports;
   gate_.spawn(run());
+  gate_.spawn(store_in_time());
 }
 
 void Ledger::count(const Fate& fate) {
@@ -211,30 +211,33 @@ void Ledger::settle(queue::QueueGroup& group, queue::Entry& entry, std::vector<F
     }
   }
   if (!report.recipients.empty()) {
-    report.id = ids_.next(now.wall);
-    report.about = line.outcome.key;
-    report.location = line.location;
-    report.arrived = message.arrived();
-    report.sender = message.sender();
-    report.envid = message.envid();
-    report.tenant = message.tenant();
-    report.job = message.job_name();
-    line.outcome.report = report.id;
-    hold(report.about);
-    ++reports_owed_;
-    report.header = header_of(message);
+    owe(line, std::move(report), message);
   }
   const std::uint32_t open = group.finish(entry, results, retry_due, now);
+  if (message.storage != queue::Storage::on_disk) {
+    record_late(line, message, open);
+  }
   if (open == 0) {
     messages_.erase(message);
     line.message_finished = true;
   }
-  if (!report.recipients.empty()) {
-    line.reports.push_back(std::move(report));
-  }
-  pending_.push_back(std::move(line));
-  ++settled_;
-  work_.notify_one();
+  push(std::move(line));
+}
+
+void Ledger::owe(Line& line, OwedReport report, const queue::QueuedMessage& message) {
+  report.id = ids_.next(reactor_.wall_now());
+  report.about = line.outcome.key;
+  report.location = line.location;
+  report.arrived = message.arrived();
+  report.sender = message.sender();
+  report.envid = message.envid();
+  report.tenant = message.tenant();
+  report.job = message.job_name();
+  report.header = header_of(message);
+  line.outcome.report = report.id;
+  hold(report.about);
+  ++reports_owed_;
+  line.reports.push_back(std::move(report));
 }
 
 bool Ledger::settle_suppressed(queue::QueueGroup& group, queue::Entry& entry) {
@@ -259,133 +262,6 @@ bool Ledger::settle_suppressed(queue::QueueGroup& group, queue::Entry& entry) {
     settle(group, entry, std::move(fates), Attempt(destination, reactor_.now()));
   }
   return any;
-}
-
-ring::Task<void> Ledger::room() {
-  while (!has_room() && !closing_) {
-    if (events_.full()) {
-      co_await events_.room();
-    } else {
-      co_await room_.wait();
-    }
-  }
-}
-
-ring::Task<void> Ledger::recorded() {
-  const std::uint64_t wanted = settled_;
-  while (recorded_ < wanted && !closing_) {
-    co_await room_.wait();
-  }
-}
-
-ring::Task<void> Ledger::run() {
-  while (!closing_ || !pending_.empty()) {
-    if (pending_.empty()) {
-      co_await work_.wait();
-      continue;
-    }
-    std::vector<Line> lines = std::exchange(pending_, {});
-    co_await events_.written(last_event_);
-    co_await commit(lines);
-    recorded_ += lines.size();
-    for (Line& line : lines) {
-      uncommitted_ -= line.outcome.recipients.size() + line.deferral.recipients.size();
-      for (OwedReport& report : line.reports) {
-        reports_->report_owed(std::move(report));
-      }
-    }
-    room_.notify_all();
-  }
-}
-
-void Ledger::append(Line& line) {
-  if (!line.deferral.recipients.empty()) {
-    line.deferral_ticket = spool_.append(line.deferral, line.location);
-  }
-  if (!line.outcome.recipients.empty()) {
-    line.outcome_ticket = spool_.append(line.outcome, line.location);
-  }
-}
-
-// The lines may lie in several batches of which some fail: those are appended again, and only
-// those, for a message is finished once.
-ring::Task<void> Ledger::commit(std::vector<Line>& lines) {
-  while (true) {
-    for (Line& line : lines) {
-      if (!line.durable) {
-        append(line);
-      }
-    }
-    bool all_durable = true;
-    for (Line& line : lines) {
-      if (line.durable) {
-        continue;
-      }
-      const int deferral_error = co_await spool_.committed(line.deferral_ticket);
-      const int outcome_error = co_await spool_.committed(line.outcome_ticket);
-      line.durable = deferral_error == 0 && outcome_error == 0;
-      all_durable = all_durable && line.durable;
-      if (line.durable && line.message_finished) {
-        finish(line.outcome.key, line.location, line.outcome_ticket);
-      }
-    }
-    if (all_durable) {
-      co_return;
-    }
-    // What was sent stays sent: its record is written as soon as the disk takes it.
-    log::error("outcomes cannot be recorded, trying again");
-    co_await reactor_.sleep(pause_after_error);
-    if (closing_) {
-      co_return;
-    }
-  }
-}
-
-void Ledger::finish(const spool::PartKey& key, const spool::Location& location,
-                    spool::Ticket after) {
-  const auto held = holds_.find(key);
-  if (held == holds_.end()) {
-    spool_.finished(location, after);
-  } else {
-    held->second.message_finished = true;
-  }
-}
-
-void Ledger::release(const spool::PartKey& key, const spool::Location& location,
-                     spool::Ticket after) {
-  const auto held = holds_.find(key);
-  check(held != holds_.end(), "a message was released that nobody holds");
-  if (--held->second.reasons == 0) {
-    if (held->second.message_finished) {
-      spool_.finished(location, after);
-    }
-    holds_.erase(held);
-  }
-}
-
-void Ledger::still_owed(OwedReport report) {
-  hold(report.about);
-  ++reports_owed_;
-  reports_->report_owed(std::move(report));
-}
-
-ring::Task<bool> Ledger::discharge(const OwedReport& report) {
-  const spool::ReportDischarged record{report.about, report.id};
-  const spool::Ticket ticket = spool_.append(record, report.location);
-  const int error = co_await spool_.committed(ticket);
-  if (error != 0) {
-    co_return false;
-  }
-  release(report.about, report.location, ticket);
-  --reports_owed_;
-  co_return true;
-}
-
-ring::Task<void> Ledger::close() {
-  closing_ = true;
-  work_.notify_one();
-  room_.notify_all();
-  co_await gate_.close();
 }
 
 }  // namespace ringpost::delivery

@@ -31,7 +31,8 @@ std::string_view name_of(MatchKind kind) {
   return "default";
 }
 
-Assignment::Assignment(const config::Config& config, std::uint32_t shards) {
+Assignment::Assignment(const config::Config& config, std::uint32_t shards)
+    : interval_(config.spool.interval) {
   for (const config::QueueGroup& group : config.queue_groups) {
     const auto number = static_cast<std::uint32_t>(groups_.size());
     const auto hashed = static_cast<std::uint32_t>(stable_hash(group.name) % shards);
@@ -49,6 +50,9 @@ Assignment::Assignment(const config::Config& config, std::uint32_t shards) {
   for (const config::QueueGroup& group : config.default_groups) {
     groups_.push_back({group, group.shard.value_or(turn++) % shards});
   }
+  all_committed_ = std::ranges::all_of(groups_, [](const AssignedGroup& group) {
+    return group.settings.durability == config::Durability::commit;
+  });
 }
 
 bool Assignment::places_alike(const Assignment& other) const {
@@ -58,6 +62,18 @@ bool Assignment::places_alike(const Assignment& other) const {
   return std::ranges::equal(groups_, other.groups_, alike) &&
          first_default_ == other.first_default_ && exact_ == other.exact_ &&
          suffixes_ == other.suffixes_;
+}
+
+std::optional<Duration> Assignment::storing_delay(std::uint32_t group) const {
+  switch (groups_[group].settings.durability) {
+    case config::Durability::interval:
+      return interval_;
+    case config::Durability::memory:
+      return Duration::max();
+    case config::Durability::commit:
+      break;
+  }
+  return std::nullopt;
 }
 
 GroupPlace Assignment::place(std::string_view address) const {

@@ -22,17 +22,7 @@ using delivery::part_key;
 ring::Task<Intake::Message> Intake::make_part(const GivenPart& given) {
   const queue::QueuedMessage* const here = room_.messages.find(given.key.message, given.key.part);
   check(here != nullptr, "a message was forgotten while a part of it was being handed over");
-  auto part = std::make_unique<mail::Message>();
-  part->id = here->id();
-  part->arrived = here->arrived();
-  part->envelope.sender = here->sender();
-  part->envelope.tenant = here->tenant();
-  part->envelope.job = here->job_name();
-  part->envelope.envid = here->envid();
-  part->envelope.eight_bit = here->eight_bit();
-  for (const std::uint32_t recipient : given.recipients) {
-    part->envelope.recipients.emplace_back(here->address_of(here->recipients()[recipient]));
-  }
+  auto part = std::make_unique<mail::Message>(delivery::without_content(*here, given.recipients));
   if (here->content() != nullptr) {
     part->content = *here->content();
     co_return part;

@@ -94,6 +94,10 @@ ring::Task<Verdict> Intake::store(Message message, std::uint32_t part) {
   if (!room_.spool.has_room()) {
     co_await room_.spool.room();
   }
+  if (const std::optional<Instant> deadline = may_store_by(*message, part)) {
+    keep_in_memory(std::move(message), *deadline);
+    co_return Verdict::accepted;
+  }
   const spool::PartKey key = part_key(message->id, part);
   const spool::Appended appended = room_.spool.append(*message, key.part, key.hop);
   const int error = co_await room_.spool.committed(appended.ticket);
@@ -112,6 +116,31 @@ ring::Task<Verdict> Intake::store(Message message, std::uint32_t part) {
   }
   file_all(queued);
   co_return Verdict::accepted;
+}
+
+// When the message must be on disk, if it may be answered before; nothing: it may not. What has
+// several recipients may move in parts, a part was promised to its giver, a report to its sender.
+std::optional<Instant> Intake::may_store_by(const mail::Message& message,
+                                            std::uint32_t part) const {
+  if (room_.assignment.all_committed() || part != 0 || message.envelope.recipients.size() != 1 ||
+      message.envelope.sender.empty()) {
+    return std::nullopt;
+  }
+  const GroupPlace place = room_.assignment.place(message.envelope.recipients.front());
+  const std::optional<Duration> delay = room_.assignment.storing_delay(place.group);
+  if (!delay || groups_[place.group].queue == nullptr ||
+      !room_.messages.contents().has_room_for(message.content)) {
+    return std::nullopt;
+  }
+  return *delay == Duration::max() ? never : room_.reactor.now() + *delay;
+}
+
+void Intake::keep_in_memory(Message message, Instant deadline) {
+  ++accepted_;
+  queue::QueuedMessage& queued = enqueue(std::move(message), 0, {});
+  room_.ledger.store_late(queued, deadline);
+  tell_received(queued);
+  file_all(queued);
 }
 
 void Intake::file_all(queue::QueuedMessage& message) {
@@ -145,7 +174,8 @@ void Intake::refile(queue::QueuedMessage& message, std::span<const std::uint32_t
   Batches batches;
   std::map<std::uint32_t, GivenPart> given;
   std::vector<std::uint32_t> staying;
-  const bool giving = may_give(message) || fallback_.queue == nullptr;
+  const bool on_disk = message.storage == queue::Storage::on_disk;
+  const bool giving = (may_give(message) && on_disk) || fallback_.queue == nullptr;
   for (const std::uint32_t recipient : recipients) {
     const std::string_view address = message.address_of(message.recipients()[recipient]);
     const std::uint32_t shard = shard_of(address);
@@ -160,6 +190,9 @@ void Intake::refile(queue::QueuedMessage& message, std::span<const std::uint32_t
   for (auto& [shard, part] : given) {
     message.given_hop = static_cast<std::uint8_t>(delivery::hop_of(part.part));
     gate_.spawn(hand_over(std::move(part)));
+  }
+  if (!staying.empty() && !on_disk) {
+    resettle();  // they go on from the disk
   }
   if (!staying.empty()) {
     fallback_.queue->file(message, staying, due, {room_.reactor.now(), room_.reactor.wall_now()});

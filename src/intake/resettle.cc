@@ -73,6 +73,11 @@ bool Intake::resettle(queue::QueuedMessage& message) {
       in_flight = true;
       continue;
     }
+    if (own.queue == nullptr && message.storage != queue::Storage::on_disk) {
+      room_.ledger.store_now(message);  // what is handed over is on disk here first
+      in_flight = true;
+      continue;
+    }
     std::vector<std::uint32_t> recipients;
     for (const queue::QueuedRecipient& recipient : entry->recipients()) {
       recipients.push_back(message.index_of(recipient));

@@ -121,6 +121,17 @@ void Contents::leave(QueuedMessage& message) {
   }
 }
 
+bool Contents::has_room_for(const std::string& content) const {
+  return bytes_ + cost_of(content) <= budget_;
+}
+
+void Contents::unpin(QueuedMessage& message) {
+  check(message.content_ != nullptr && message.content_->users > 0, "a content was not pinned");
+  if (--message.content_->users == 0) {
+    move(*message.content_, Content::Place::waiting);
+  }
+}
+
 void Contents::drop(QueuedMessage& message) {
   if (message.content_ == nullptr) {
     return;

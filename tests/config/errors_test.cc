@@ -80,9 +80,6 @@ TEST(Errors, EgressSourcesAndDestinations) {
 }
 
 TEST(Errors, ValuesOfLaterVersions) {
-  EXPECT_EQ(errors("spool.durability = 'memory'\n"),
-            "ringpost.toml:1:20: spool.durability: 'memory' is not supported in this version "
-            "(write 'commit')\n");
   EXPECT_EQ(errors("spool.durability = 'comit'\n"),
             "ringpost.toml:1:20: spool.durability: 'comit' is not a value of this key "
             "(did you mean 'commit'?)\n");

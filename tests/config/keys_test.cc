@@ -14,7 +14,8 @@ namespace {
 // A value of the key's type that is not its default; empty where only the default is supported.
 std::string other_value(const KeyText& key) {
   static const std::map<std::string_view, std::string> special = {
-      {"spool.durability", ""},
+      {"spool.durability", "\"interval\""},
+      {"queue_group.durability", "\"memory\""},
       {"log.format", ""},
       {"delivery.tls", "\"verify\""},
       {"queue_group.tls", "\"none\""},

@@ -13,6 +13,7 @@ TEST(Command, SurvivesItsUrl) {
   const Command commands[] = {
       StatusCommand{},
       GroupListCommand{},
+      GroupListCommand{"default-1"},
       QueueCommand{},
       QueueCommand{"bulk", "google", 20},
       QueueCommand{"a&b=c?d#e/f%41", "mx.example", 10'000},

@@ -275,6 +275,17 @@ std::string message_text(const Json& message) {
   return about.to_string() + "\n" + recipients.to_string();
 }
 
+// One line a field: of one group everything is shown.
+std::string group_text(const Json& groups) {
+  Table table({{"group"}, {field_text(list(groups, "groups").front(), "group")}});
+  for (const auto& [name, value] : list(groups, "groups").front().items()) {
+    if (name != "group") {
+      table.add({name, field_text(list(groups, "groups").front(), name.c_str())});
+    }
+  }
+  return table.to_string();
+}
+
 struct TextOf {
   const Json& answer;
 
@@ -284,8 +295,8 @@ struct TextOf {
   std::string operator()(const control::QueueCommand& /*command*/) const {
     return queue_text(answer);
   }
-  std::string operator()(const control::GroupListCommand& /*command*/) const {
-    return groups_text(answer);
+  std::string operator()(const control::GroupListCommand& command) const {
+    return command.group.empty() ? groups_text(answer) : group_text(answer);
   }
   std::string operator()(const control::ExplainCommand& /*command*/) const {
     return explain_text(answer);

@@ -96,6 +96,9 @@ class CommandLine {
     group_list_ = add(*group, "list", "All queue groups, their shards and runners",
                       "  ringpost group list\n"
                       "  ringpost group list --json | jq '.groups[] | select(.held > 0)'");
+    group_show_ = add(*group, "show", "One queue group, and what a crash may cost it",
+                      "  ringpost group show bulk");
+    group_show_->add_option("name", group_command_.group, "The group's name")->required();
   }
 
   void add_explain() {
@@ -209,8 +212,8 @@ class CommandLine {
     if (queue_->parsed()) {
       return queue_command_;
     }
-    if (group_list_->parsed()) {
-      return control::GroupListCommand{};
+    if (group_list_->parsed() || group_show_->parsed()) {
+      return group_command_;
     }
     if (explain_->parsed()) {
       return explain_command_;
@@ -224,6 +227,7 @@ class CommandLine {
   CLI::App app_{"Looks into a running ringpostd, and gives it orders."};
   Invocation invocation_{.socket = default_socket, .json = false, .command = {}};
   control::QueueCommand queue_command_;
+  control::GroupListCommand group_command_;
   control::ExplainCommand explain_command_;
   control::ShowCommand show_command_;
   control::ChangeCommand order_;
@@ -235,6 +239,7 @@ class CommandLine {
   CLI::App* status_ = nullptr;
   CLI::App* queue_ = nullptr;
   CLI::App* group_list_ = nullptr;
+  CLI::App* group_show_ = nullptr;
   CLI::App* explain_ = nullptr;
   CLI::App* show_ = nullptr;
 };

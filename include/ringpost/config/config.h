@@ -15,8 +15,19 @@
 
 namespace ringpost::config {
 
+// When a message may be answered 250, and so what a crash may cost.
+enum class Durability : std::uint8_t {
+  commit,    // once it is on disk: nothing
+  interval,  // once it is in memory; it is on disk within spool.interval, unless it is done by then
+  memory,    // once it is in memory; it goes to disk when it must wait for another attempt
+};
+
+[[nodiscard]] std::string_view name_of(Durability durability);
+
 struct Spool {
   std::string directory = "/var/spool/ringpost";
+  Durability durability = Durability::commit;  // of groups that do not say
+  Duration interval = 1s;
   std::uint64_t memory_budget = 256ULL << 20;  // bytes of bodies, of all shards together
   std::uint64_t minimum_free = 256ULL << 20;   // bytes of disk space kept from new mail
   std::uint64_t segment_size = 64ULL << 20;    // bytes, a multiple of 4 KiB
@@ -179,11 +190,12 @@ struct QueueGroup {
   std::uint32_t max_connections_per_destination = 10;
   std::uint32_t max_messages_per_connection = 100;  // 0 = no limit
   std::uint32_t max_recipients_per_transaction = 100;
-  double rate_per_second = 0;               // messages to one destination; 0 = no limit
-  std::uint32_t connection_cache_size = 0;  // once loaded: connection_cache.size if not set
-  Duration connection_cache_timeout = 0s;   // likewise
-  std::uint32_t streaming_depth = 0;        // once loaded: delivery.streaming_depth if not set
-  TlsPolicy tls = TlsPolicy::may;           // likewise, delivery.tls
+  double rate_per_second = 0;                  // messages to one destination; 0 = no limit
+  std::uint32_t connection_cache_size = 0;     // once loaded: connection_cache.size if not set
+  Duration connection_cache_timeout = 0s;      // likewise
+  std::uint32_t streaming_depth = 0;           // once loaded: delivery.streaming_depth if not set
+  TlsPolicy tls = TlsPolicy::may;              // likewise, delivery.tls
+  Durability durability = Durability::commit;  // likewise, spool.durability
 
   bool operator==(const QueueGroup&) const = default;
 };

@@ -15,6 +15,7 @@ namespace ringpost::control {
 struct ShardStatus {
   std::optional<std::uint32_t> shard;  // nothing: the sum of all
   std::uint64_t messages_queued = 0;
+  std::uint64_t only_in_memory = 0;  // of those
   std::uint64_t ready = 0;
   std::uint64_t deferred = 0;
   std::uint64_t held = 0;
@@ -84,6 +85,8 @@ struct GroupLine {
   std::uint64_t delivered_total = 0;
   std::uint64_t connections_opened_total = 0;
   std::string held_by;  // configuration, operator; empty: nobody holds all of it
+  std::string durability;
+  std::string possible_loss;  // what a crash may cost, in words
 };
 struct Groups {
   std::vector<GroupLine> groups;

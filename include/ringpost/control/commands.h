@@ -34,6 +34,8 @@ struct QueueCommand {
 };
 
 struct GroupListCommand {
+  std::string group;  // empty: all
+
   bool operator==(const GroupListCommand&) const = default;
 };
 

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "ringpost/base/random.h"
+#include "ringpost/delivery/late_storing.h"
 #include "ringpost/events/writer.h"
 #include "ringpost/mail/id_sequence.h"
 #include "ringpost/mail/outcome.h"
@@ -110,6 +111,13 @@ class Ledger {
   // Waits until all that was settled so far is durable.
   ring::Task<void> recorded();
 
+  // Of a message that was answered 250 and is not on disk: it is to be by `deadline`, unless it is
+  // done by then. Its outcomes wait for that.
+  void store_late(queue::QueuedMessage& message, Instant deadline);
+  // Now, if it is not there or on its way.
+  void store_now(queue::QueuedMessage& message);
+  [[nodiscard]] std::uint64_t only_in_memory() const { return late_.only_in_memory(); }
+
   // Keeps the message's record although all its recipients may be done: a report is owed that
   // quotes it, or the shard that gave it to us may still ask for it.
   void hold(const spool::PartKey& key) { ++holds_[key].reasons; }
@@ -136,6 +144,10 @@ class Ledger {
     spool::DeferralRecord deferral;
     std::vector<OwedReport> reports;
     bool message_finished = false;
+    std::unique_ptr<mail::Message> late;  // to be stored before its outcome; then null
+    spool::Ticket late_ticket;
+    bool awaits_location = false;  // an earlier line is storing the message
+    bool unrecorded = false;       // the message was never on disk and is done
     spool::Ticket deferral_ticket;
     spool::Ticket outcome_ticket;
     bool durable = false;
@@ -147,8 +159,18 @@ class Ledger {
   };
 
   ring::Task<void> run();
+  // False: the end came first.
+  ring::Task<bool> commit_late(std::vector<Line>& lines);
+  void stored(Line& line, std::vector<Line>& lines);
   ring::Task<void> commit(std::vector<Line>& lines);
   void append(Line& line);
+  void push(Line line);
+  // `report` has its recipients; the rest is the message's.
+  void owe(Line& line, OwedReport report, const queue::QueuedMessage& message);
+  // What becomes of a settled message that was not on disk; `open`: recipients that remain.
+  void record_late(Line& line, queue::QueuedMessage& message, std::uint32_t open);
+  ring::Task<void> store_in_time();
+  ring::Task<void> store_all();
   void tell(queue::QueueGroup& group, const queue::QueuedMessage& message,
             const queue::QueuedRecipient& recipient, const Fate& fate, const Attempt& attempt);
   void count(const Fate& fate);
@@ -162,6 +184,7 @@ class Ledger {
   ReportMaker* reports_ = nullptr;
   std::shared_ptr<const mail::SuppressionList> suppressed_;  // never null
   Counters counters_;
+  LateStoring late_;
   std::vector<Line> pending_;
   std::map<spool::PartKey, Hold> holds_;
   std::uint64_t last_event_ = 0;
@@ -172,6 +195,7 @@ class Ledger {
   bool closing_ = false;
   ring::Event work_;
   ring::Event room_;
+  ring::Event late_work_;
   ring::Gate gate_;
 };
 

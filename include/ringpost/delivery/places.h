@@ -2,6 +2,10 @@
 // both.
 #pragma once
 
+#include <cstdint>
+#include <span>
+
+#include "ringpost/mail/message.h"
 #include "ringpost/queue/queued_message.h"
 #include "ringpost/spool/location.h"
 #include "ringpost/spool/record.h"
@@ -36,5 +40,9 @@ namespace ringpost::delivery {
 [[nodiscard]] inline spool::PartKey part_key(const queue::QueuedMessage& message) {
   return part_key(message.id(), message.part());
 }
+
+// The message as the spool and other shards take it, without its content: with those recipients.
+[[nodiscard]] mail::Message without_content(const queue::QueuedMessage& message,
+                                            std::span<const std::uint32_t> recipients);
 
 }  // namespace ringpost::delivery

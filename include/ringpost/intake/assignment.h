@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -41,6 +42,10 @@ class Assignment {
   [[nodiscard]] GroupPlace place_domain(std::string_view domain) const;
   [[nodiscard]] std::span<const AssignedGroup> groups() const { return groups_; }
   [[nodiscard]] std::uint32_t shard_of(std::uint32_t group) const { return groups_[group].shard; }
+  // How long a message of the group may be in memory only: nothing if not at all, Duration::max()
+  // for as long as it need not wait.
+  [[nodiscard]] std::optional<Duration> storing_delay(std::uint32_t group) const;
+  [[nodiscard]] bool all_committed() const { return all_committed_; }
 
  private:
   struct TextHash {
@@ -53,6 +58,8 @@ class Assignment {
 
   std::vector<AssignedGroup> groups_;
   std::uint32_t first_default_ = 0;
+  Duration interval_;
+  bool all_committed_ = true;
   Patterns exact_;
   Patterns suffixes_;  // without the leading "*."
 };

@@ -46,7 +46,8 @@ class Intake {
   // `groups` by the assignment's numbers; outlives it, complete before the first message.
   Intake(Room room, const std::vector<LocalGroup>& groups);
 
-  // A new message, from wherever. Durable when it returns `accepted`.
+  // A new message, from wherever. When it returns `accepted` it is durable, or in memory if its
+  // queue group's durability allows that.
   ring::Task<Verdict> accept(std::unique_ptr<mail::Message> message);
   // The same for a report, which after a restart may be in the queue already.
   ring::Task<Verdict> accept_once(std::unique_ptr<mail::Message> report);
@@ -104,6 +105,9 @@ class Intake {
   // Nothing if it may be appended now.
   [[nodiscard]] std::optional<Verdict> obstacle(const mail::Message& message) const;
   ring::Task<Verdict> store(Message message, std::uint32_t part);
+  [[nodiscard]] std::optional<Instant> may_store_by(const mail::Message& message,
+                                                    std::uint32_t part) const;
+  void keep_in_memory(Message message, Instant deadline);
   ring::Task<Verdict> store_and_give(Message message, std::vector<std::uint32_t> shards);
   queue::QueuedMessage& enqueue(Message message, std::uint32_t part, spool::Location location);
   // All recipients, for now. Those whose group lives elsewhere by now are handed on.

@@ -1,5 +1,5 @@
-// The messages' contents that are in memory, within a budget: every one of them is on disk too, so
-// any that is not in use may go at any time. First go those of messages that were tried and wait
+// The messages' contents that are in memory, within a budget: all but the pinned are on disk too,
+// so any that is not in use may go at any time. First go those of messages that were tried and wait
 // for another attempt, then what nobody has come for in a minute, then those that came last, whose
 // turn is the furthest. Owned by `Messages`; reads no clock. (pure)
 #pragma once
@@ -46,6 +46,12 @@ class Contents {
   // Must be there, and stays until as many leave(): a transaction sends it.
   void use(QueuedMessage& message);
   void leave(QueuedMessage& message);
+
+  // For a message that is nowhere else: its content stays, until it is on disk. Ask has_room_for()
+  // before it comes.
+  [[nodiscard]] bool has_room_for(const std::string& content) const;
+  void pin(QueuedMessage& message) { use(message); }
+  void unpin(QueuedMessage& message);
 
   void drop(QueuedMessage& message);
 

@@ -49,6 +49,13 @@ struct LastAttempt {
   std::string reply;
 };
 
+// Whether a restart would find the message.
+enum class Storage : std::uint8_t {
+  on_disk,
+  being_stored,  // its record is on the way
+  memory,        // its queue group's durability allows that
+};
+
 class QueuedRecipient {
  public:
   [[nodiscard]] RecipientState state() const;
@@ -110,6 +117,7 @@ class QueuedMessage : public TableHook<QueuedMessage> {
   ContentLocation location;
   // The highest hop of the parts of it that were handed over from here.
   std::uint8_t given_hop = 0;
+  Storage storage = Storage::on_disk;  // elsewhere, `location` means nothing
 
  private:
   friend class Contents;
