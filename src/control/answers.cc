@@ -48,7 +48,6 @@ Json error_of(const std::optional<LastError>& error) {
 Json shard_of(const ShardStatus& shard) {
   return {{"shard", known(shard.shard)},
           {"messages_queued", shard.messages_queued},
-          {"only_in_memory", shard.only_in_memory},
           {"ready", shard.ready},
           {"deferred", shard.deferred},
           {"held", shard.held},
@@ -66,7 +65,8 @@ Json shard_of(const ShardStatus& shard) {
           {"spool_free_bytes", shard.spool_free_bytes},
           {"deleted_total", shard.deleted_total},
           {"suppressed_total", shard.suppressed_total},
-          {"reports_owed", shard.reports_owed}};
+          {"reports_owed", shard.reports_owed},
+          {"only_in_memory", shard.only_in_memory}};
 }
 
 template <class T, class Make>

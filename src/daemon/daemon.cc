@@ -19,6 +19,7 @@
 #include "ringpost/control/server.h"
 #include "ringpost/daemon/version.h"
 #include "ringpost/dns/resolv_conf.h"
+#include "ringpost/events/torn_line.h"
 #include "ringpost/net/socket.h"
 
 namespace ringpost::daemon {
@@ -180,6 +181,7 @@ Result<> Daemon::prepare() {
     return std::unexpected(lock.error());
   }
   lock_.push_back(std::move(*lock));
+  events::end_torn_line(config.log.events);
   post_ = std::make_unique<shard::PostOffice>(config.shards.count);
   for (std::uint32_t number = 0; number < config.shards.count; ++number) {
     auto worker = std::make_unique<Worker>();

@@ -37,13 +37,16 @@ TEST(Answers, TotalsAddEveryField) {
   // All numbers of a shard are in its JSON; each must be twice as large in a sum of two.
   ShardStatus shard;
   std::uint64_t value = 1;
-  for (std::uint64_t* field :
-       {&shard.messages_queued, &shard.ready, &shard.deferred, &shard.held, &shard.in_flight,
-        &shard.connections_open, &shard.connections_idle, &shard.accepted_total,
-        &shard.delivered_total, &shard.deferred_total, &shard.bounced_total, &shard.expired_total,
-        &shard.in_doubt_total, &shard.quarantined_total, &shard.spool_live_bytes,
-        &shard.spool_free_bytes, &shard.deleted_total, &shard.suppressed_total,
-        &shard.reports_owed}) {
+  for (std::uint64_t* field : {&shard.messages_queued,  &shard.ready,
+                               &shard.deferred,         &shard.held,
+                               &shard.in_flight,        &shard.connections_open,
+                               &shard.connections_idle, &shard.accepted_total,
+                               &shard.delivered_total,  &shard.deferred_total,
+                               &shard.bounced_total,    &shard.expired_total,
+                               &shard.in_doubt_total,   &shard.quarantined_total,
+                               &shard.spool_live_bytes, &shard.spool_free_bytes,
+                               &shard.deleted_total,    &shard.suppressed_total,
+                               &shard.reports_owed,     &shard.only_in_memory}) {
     *field = value++;
   }
   const auto json =
@@ -78,10 +81,12 @@ TEST(Answers, QueueSaysNullWhereNothingIsKnown) {
 }
 
 TEST(Answers, Groups) {
-  EXPECT_EQ(to_json(Groups{{GroupLine{"bulk", 1, 100, 7, 1, 2, 3, 4, 5, 6}}}),
-            R"({"groups":[{"group":"bulk","shard":1,"runners":100,"runners_busy":7,"ready":1,)"
-            R"("deferred":2,"held":3,"in_flight":4,"delivered_total":5,)"
-            R"("connections_opened_total":6,"held_by":null}]})");
+  EXPECT_EQ(
+      to_json(Groups{{GroupLine{"bulk", 1, 100, 7, 1, 2, 3, 4, 5, 6, "", "commit", "nothing"}}}),
+      R"({"groups":[{"group":"bulk","shard":1,"runners":100,"runners_busy":7,"ready":1,)"
+      R"("deferred":2,"held":3,"in_flight":4,"delivered_total":5,)"
+      R"("connections_opened_total":6,"held_by":null,"durability":"commit",)"
+      R"("possible_loss":"nothing"}]})");
   EXPECT_EQ(to_json(Groups{}), R"({"groups":[]})");
 }
 

@@ -16,12 +16,13 @@ STATUS = ("version", "pid", "state", "uptime_ms", "events_log", "shards", "total
 SHARD = ("shard", "messages_queued", "ready", "deferred", "held", "in_flight", "connections_open",
          "connections_idle", "accepted_total", "delivered_total", "deferred_total", "bounced_total",
          "expired_total", "in_doubt_total", "quarantined_total", "spool_live_bytes",
-         "spool_free_bytes", "deleted_total", "suppressed_total", "reports_owed")
+         "spool_free_bytes", "deleted_total", "suppressed_total", "reports_owed", "only_in_memory")
 DESTINATION = ("destination", "group", "shard", "ready", "deferred", "held", "in_flight", "oldest",
                "next_attempt", "connections_open", "connections_idle", "last_error")
 LAST_ERROR = ("time", "status", "reply")
 GROUP = ("group", "shard", "runners", "runners_busy", "ready", "deferred", "held", "in_flight",
-         "delivered_total", "connections_opened_total", "held_by")
+         "delivered_total", "connections_opened_total", "held_by",
+         "durability", "possible_loss")
 EXPLAIN = ("address", "matched", "group", "shard", "destination", "via", "mx", "limits", "binding")
 MATCHED = ("kind", "pattern", "set_at")
 MX = ("host", "preference", "addresses", "state", "until")
