@@ -94,6 +94,7 @@ class Completion {
                           : "listener.tls_key: is of no use without listener.tls_certificate",
               "name both files, or neither");
     }
+    check_proxies();
     if (config_.control.socket.size() > max_socket_path) {
       problem("control.socket",
               fmt::format("control.socket: '{}' is longer than {} bytes, the most that a Unix "
@@ -158,6 +159,22 @@ class Completion {
   }
 
  private:
+  void check_proxies() {
+    const Listener& listener = config_.listener;
+    if (!listener.proxy_protocol.empty() && listener.proxy_networks.empty()) {
+      problem("listener.proxy_protocol",
+              "listener.proxy_protocol: nobody may connect there without listener.proxy_networks",
+              "name the networks that the proxies are in");
+    }
+    for (const Endpoint& endpoint : listener.proxy_protocol) {
+      if (endpoint.port != 0 && std::ranges::find(listener.smtp, endpoint) != listener.smtp.end()) {
+        problem("listener.proxy_protocol",
+                fmt::format("listener.proxy_protocol: {} is one of listener.smtp too",
+                            endpoint.to_string()),
+                "whether a PROXY header comes must not be left to the client: name it once");
+      }
+    }
+  }
   void fill_port(Host& host) const {
     if (host.port == 0) {
       host.port = config_.delivery.port;

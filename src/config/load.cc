@@ -477,8 +477,10 @@ LoadResult load_file(const std::string& path, std::span<const std::string> overr
   }
   std::string text;
   if (const int error = read_text(path, text); error != 0) {
-    return std::unexpected(std::vector{Problem{
-        {}, fail_errno(error, fmt::format("cannot read {}", path)).error().describe(), ""}});
+    return std::unexpected(std::vector{
+        Problem{{},
+                fail_errno(error, fmt::format("cannot read {}", path)).error().describe(),
+                error == EACCES ? "make it readable for the user that ringpostd runs as" : ""}});
   }
   return load(text, path, overrides, environment);
 }

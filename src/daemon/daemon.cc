@@ -17,10 +17,10 @@
 #include "ringpost/base/text.h"
 #include "ringpost/control/hold_file.h"
 #include "ringpost/control/server.h"
+#include "ringpost/daemon/system_check.h"
 #include "ringpost/daemon/version.h"
 #include "ringpost/dns/resolv_conf.h"
 #include "ringpost/events/torn_line.h"
-#include "ringpost/net/socket.h"
 
 namespace ringpost::daemon {
 namespace {
@@ -62,6 +62,27 @@ Result<> refuse_orphaned_shards(ring::Kernel& kernel, const config::Config& conf
               fmt::format("start with shards.count = {}, or, once its queue is empty, remove the "
                           "shard directories that are too many",
                           written_by));
+}
+
+std::vector<Endpoint> listening_endpoints(const config::Config& config) {
+  std::vector<Endpoint> all = config.listener.smtp;
+  const std::vector<Endpoint>& proxied = config.listener.proxy_protocol;
+  all.insert(all.end(), proxied.begin(), proxied.end());
+  return all;
+}
+
+shard::DescriptorShares shares_of_descriptors(const config::Config& config) {
+  const std::uint64_t limit = descriptor_limit();
+  const shard::DescriptorShares shares =
+      shard::share_descriptors(limit, config.shards.count, listening_endpoints(config).size());
+  if (shares.clients < config.listener.max_connections) {
+    log::warning(
+        "{} descriptors leave each shard {} client connections, fewer than "
+        "listener.max_connections, and {} to mail servers; raise RLIMIT_NOFILE (LimitNOFILE= in "
+        "the systemd unit) to have more",
+        limit, shares.clients, shares.outbound);
+  }
+  return shares;
 }
 
 sigset_t watched_signals() {
@@ -165,16 +186,39 @@ class Desk final : public control::Everybody {
 
 }  // namespace
 
-Daemon::Daemon(Configuration configuration, ConfigurationSource source, std::vector<ShardTls> tls)
+Daemon::Daemon(Configuration configuration, ConfigurationSource source, std::vector<ShardTls> tls,
+               std::optional<Account> account)
     : configuration_(configuration.loaded),
       running_(std::move(configuration)),
       source_(std::move(source)),
+      account_(std::move(account)),
       tls_(std::move(tls)),
       service_manager_(ServiceManager::from_environment()) {}
 
 Daemon::~Daemon() = default;
 
 Result<> Daemon::prepare() {
+  for (std::uint32_t number = 0; number < configuration_.config.shards.count; ++number) {
+    auto worker = std::make_unique<Worker>();
+    Result<std::unique_ptr<ring::LinuxKernel>> kernel = ring::LinuxKernel::create();
+    if (!kernel) {
+      return std::unexpected(kernel.error());
+    }
+    worker->kernel = std::move(*kernel);
+    workers_.push_back(std::move(worker));
+  }
+  if (const Result<> bound = bind_listeners(); !bound) {
+    return bound;
+  }
+  if (account_) {
+    if (const Result<> become_it = become(*account_); !become_it) {
+      return become_it;
+    }
+  }
+  return make_shards();
+}
+
+Result<> Daemon::make_shards() {
   const config::Config& config = configuration_.config;
   Result<spool::SpoolLock> lock = spool::SpoolLock::take(config.spool.directory);
   if (!lock) {
@@ -183,48 +227,23 @@ Result<> Daemon::prepare() {
   lock_.push_back(std::move(*lock));
   events::end_torn_line(config.log.events);
   post_ = std::make_unique<shard::PostOffice>(config.shards.count);
+  const shard::DescriptorShares shares = shares_of_descriptors(config);
   for (std::uint32_t number = 0; number < config.shards.count; ++number) {
-    auto worker = std::make_unique<Worker>();
-    Result<std::unique_ptr<ring::LinuxKernel>> kernel = ring::LinuxKernel::create();
-    if (!kernel) {
-      return std::unexpected(kernel.error());
-    }
-    worker->kernel = std::move(*kernel);
+    Worker* const worker = workers_[number].get();
     worker->shard = std::make_unique<shard::Shard>(
         *worker->kernel, *post_,
         shard::ShardSettings{.number = number,
                              .configuration = configuration_,
                              .dns_servers = name_servers(config),
-                             .listening = config.listener.smtp,
+                             .listening = listening_endpoints(config),
+                             .descriptors = shares,
                              .server_tls = std::move(tls_[number].server),
                              .client_tls = std::move(tls_[number].client),
                              .suppressed = running_.suppressed});
     post_->enroll(number, worker->shard->reactor());
-    workers_.push_back(std::move(worker));
   }
   started_ = workers_.front()->kernel->clocks().monotonic;
   return refuse_orphaned_shards(*workers_.front()->kernel, config);
-}
-
-Result<> Daemon::open_listeners() {
-  for (Endpoint endpoint : configuration_.config.listener.smtp) {
-    for (const auto& worker : workers_) {
-      const Result<int> listener = net::listen_on(*worker->kernel, endpoint);
-      if (!listener) {
-        return std::unexpected(listener.error());
-      }
-      worker->listeners.push_back(*listener);
-      if (endpoint.port == 0) {  // the other shards take the port that the first one got
-        const Result<Endpoint> bound = net::local_endpoint(*worker->kernel, *listener);
-        if (!bound) {
-          return std::unexpected(bound.error());
-        }
-        endpoint = *bound;
-      }
-    }
-    listening_.push_back(endpoint);
-  }
-  return {};
 }
 
 void Daemon::wait_for_go(Worker& worker, Result<> recovered) {
@@ -240,7 +259,7 @@ ring::Task<void> Daemon::live(Worker& worker) {
   shard::Shard& shard = *worker.shard;
   Result<> recovered = co_await shard.recover();
   wait_for_go(worker, std::move(recovered));
-  shard.begin(worker.listeners, on_their_way_);
+  shard.begin(worker.listeners, on_their_way_, worker.proxied_listeners);
   if (&worker == workers_.front().get()) {
     const config::Config& config = configuration_.config;
     Desk desk(shard, *post_, config, started_);
@@ -300,17 +319,6 @@ Result<> Daemon::wait_for_recovery() {
                          worker->on_their_way.end());
   }
   return open_listeners();
-}
-
-void Daemon::print_ready(const std::string& metrics) const {
-  std::vector<std::string> endpoints;
-  for (const Endpoint& endpoint : listening_) {
-    endpoints.push_back(fmt::format("\"{}\"", endpoint.to_string()));
-  }
-  fmt::print("ready {{\"smtp\":[{}],\"control\":\"{}\",\"metrics\":{},\"shards\":{},\"pid\":{}}}\n",
-             fmt::join(endpoints, ","), configuration_.config.control.socket, metrics,
-             workers_.size(), getpid());
-  std::fflush(stdout);
 }
 
 // Also tells the service manager that we are alive, as long as every shard takes its turns.
@@ -417,6 +425,9 @@ int Daemon::run() {
     log::error("{}", recovered.error().describe());
     std::fflush(nullptr);
     std::_Exit(EXIT_FAILURE);
+  }
+  if (is_root()) {
+    log::warning("runs as root, which it need not: give --user NAME, or start it as another user");
   }
   {
     const std::lock_guard lock(mutex_);

@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <array>
 #include <cstdio>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
@@ -24,6 +25,7 @@ constexpr int exit_usage = 2;
 struct Options {
   std::string file;
   std::vector<std::string> overrides;
+  std::string user;
   bool check_config = false;
   bool check_system = false;
 };
@@ -79,8 +81,19 @@ int run(const Options& options) {
   if (!daemon::all_good(facts)) {
     return EXIT_FAILURE;
   }
+  std::optional<daemon::Account> account;
+  if (!options.user.empty()) {
+    Result<daemon::Account> found = daemon::find_account(options.user);
+    if (!found) {
+      log::error("{}", found.error().describe());
+      return EXIT_FAILURE;
+    }
+    account = std::move(*found);
+  }
   daemon::ConfigurationSource source{options.file, options.overrides, environment()};
-  return daemon::Daemon({*loaded, *suppressed}, std::move(source), std::move(tls)).run();
+  return daemon::Daemon({*loaded, *suppressed}, std::move(source), std::move(tls),
+                        std::move(account))
+      .run();
 }
 
 }  // namespace
@@ -92,6 +105,8 @@ int main(int argument_count, char** arguments) {
   app.add_option("-O", options.overrides, "set a key, over the file; may be repeated")
       ->type_name("KEY=VALUE")
       ->allow_extra_args(false);
+  app.add_option("--user", options.user, "as root: become this user once the ports are bound")
+      ->type_name("NAME");
   app.add_flag("--check-config", options.check_config, "say what is wrong with it and exit");
   app.add_flag("--check-system", options.check_system, "say whether this machine will do and exit");
   app.set_version_flag("--version", std::string(ringpost::daemon::version));

@@ -26,6 +26,18 @@ constexpr FixedKey fixed_keys[] = {
     {"shards.count", [](const auto& a, const auto& b) { return a.shards == b.shards; }},
     {"listener.smtp",
      [](const auto& a, const auto& b) { return a.listener.smtp == b.listener.smtp; }},
+    {"listener.tls_certificate",
+     [](const auto& a, const auto& b) {
+       return a.listener.tls_certificate == b.listener.tls_certificate;
+     }},
+    {"listener.tls_key",
+     [](const auto& a, const auto& b) { return a.listener.tls_key == b.listener.tls_key; }},
+    {"delivery.tls_ca_file",
+     [](const auto& a, const auto& b) { return a.delivery.tls_ca_file == b.delivery.tls_ca_file; }},
+    {"listener.proxy_protocol",
+     [](const auto& a, const auto& b) {
+       return a.listener.proxy_protocol == b.listener.proxy_protocol;
+     }},
     {"control.socket", [](const auto& a, const auto& b) { return a.control == b.control; }},
     {"identity.hostname", [](const auto& a, const auto& b) { return a.identity == b.identity; }},
     {"dns.servers", [](const auto& a, const auto& b) { return a.dns == b.dns; }},
@@ -46,7 +58,9 @@ constexpr FixedKey fixed_keys[] = {
 Result<std::string> read_text(const std::string& path) {
   std::FILE* const file = std::fopen(path.c_str(), "rbe");
   if (file == nullptr) {
-    return fail_errno(errno, fmt::format("cannot open suppression.file {}", path));
+    return fail_errno(
+        errno, fmt::format("cannot open suppression.file {}", path),
+        errno == EACCES ? "make it readable for the user that ringpostd runs as" : "");
   }
   std::string text;
   char block[1 << 16];

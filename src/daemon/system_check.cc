@@ -7,13 +7,10 @@
 #include <algorithm>
 
 #include "ringpost/ring/linux_kernel.h"
+#include "ringpost/shard/descriptor_shares.h"
 
 namespace ringpost::daemon {
 namespace {
-
-// For rings, segments, listeners and logs; clients and MX hosts come on top of it.
-constexpr std::uint64_t descriptors_for_daemon = 48;
-constexpr std::uint64_t descriptors_for_shard = 16;
 
 std::string limit_text(rlim_t limit) {
   return limit == RLIM_INFINITY ? "unlimited" : fmt::format("{}", limit);
@@ -50,7 +47,7 @@ SystemFact check_descriptors(std::uint32_t shards) {
   limit.rlim_cur = limit.rlim_max;
   setrlimit(RLIMIT_NOFILE, &limit);
   getrlimit(RLIMIT_NOFILE, &limit);
-  const std::uint64_t needed = descriptors_for_daemon + shards * descriptors_for_shard;
+  const std::uint64_t needed = shard::descriptors_of_daemon + shards * shard::descriptors_of_shard;
   SystemFact fact{"descriptors", limit_text(limit.rlim_cur), limit.rlim_cur >= needed, {}};
   if (!fact.good) {
     fact.found += fmt::format(" (EMFILE, errno {}, would follow: {} are needed)", EMFILE, needed);
@@ -61,6 +58,12 @@ SystemFact check_descriptors(std::uint32_t shards) {
 }
 
 }  // namespace
+
+std::uint64_t descriptor_limit() {
+  rlimit limit{};
+  getrlimit(RLIMIT_NOFILE, &limit);
+  return limit.rlim_cur;
+}
 
 std::vector<SystemFact> check_system(std::uint32_t shards) {
   return {check_kernel(), check_ring(), check_locked_memory(), check_descriptors(shards)};

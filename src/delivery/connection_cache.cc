@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 namespace ringpost::delivery {
@@ -9,6 +10,8 @@ namespace {
 
 // Whoever waits for room also looks for connections that have become idle.
 constexpr Duration look_again_after = 1s;
+// How long the reply to QUIT is waited for when we go down.
+constexpr Duration longest_last_farewell = 2s;
 
 }  // namespace
 
@@ -44,14 +47,23 @@ ring::Task<void> ConnectionCache::reserve(queue::QueueGroup& group,
   // Who asks is one of as many runners as there may be connections. So if there is no room, some
   // connection is idle or about to be closed.
   const std::uint32_t most = group.settings().max_connections_per_destination;
-  while (destination.connections_open >= most) {
+  while (destination.connections_open >= most || full()) {
+    if (destination.connections_open < most) {
+      ++waiting_;
+      end_oldest();
+      co_await closed_.wait_until(reactor_.timers(), reactor_.now() + look_again_after);
+      --waiting_;
+      continue;
+    }
     end_idle(destination);
     co_await closed_.wait_until(reactor_.timers(), reactor_.now() + look_again_after);
   }
+  ++reserved_;
   group.connection_opened(destination);
 }
 
 void ConnectionCache::give_up(queue::QueueGroup& group, queue::Destination& destination) {
+  --reserved_;
   group.connection_closed(destination);
   closed_.notify_all();
 }
@@ -119,7 +131,8 @@ void ConnectionCache::count_for(Connection& connection, queue::Destination& dest
 
 void ConnectionCache::put(std::unique_ptr<Connection> connection, const CacheLimits& limits) {
   GroupCounts& group = counts_of(connection->group());
-  if (limits.size == 0 || limits.timeout <= Duration::zero() || most_idle_ == 0) {
+  // Who waits for a descriptor needs it more than a connection that has nothing to do.
+  if (limits.size == 0 || limits.timeout <= Duration::zero() || most_idle_ == 0 || waiting_ > 0) {
     end(std::move(connection), true);
     return;
   }
@@ -158,6 +171,12 @@ void ConnectionCache::end_idle(const queue::Destination& destination) {
   }
 }
 
+void ConnectionCache::end_oldest() {
+  if (!by_idle_time_.empty()) {
+    end(remove_idle(by_idle_time_.front()), true);
+  }
+}
+
 ring::Task<void> ConnectionCache::farewell(std::unique_ptr<Connection> connection, bool politely) {
   queue::QueueGroup& group = connection->group();
   queue::Destination& destination = connection->destination();
@@ -167,6 +186,7 @@ ring::Task<void> ConnectionCache::farewell(std::unique_ptr<Connection> connectio
     co_await connection->close();
   }
   --open_;
+  --reserved_;
   group.connection_closed(destination);
   closed_.notify_all();
 }
@@ -178,6 +198,7 @@ void ConnectionCache::abort_held() {
 }
 
 ring::Task<void> ConnectionCache::close() {
+  quit_timeout_ = std::min(quit_timeout_, longest_last_farewell);
   while (!by_idle_time_.empty()) {
     end(remove_idle(by_idle_time_.front()), true);
   }

@@ -90,6 +90,9 @@ ring::Task<void> GroupService::find_route(queue::Domain& domain) {
     answer.lane.tls = group_.settings().tls;
   }
   --looking_up_;
+  if (stopping()) {
+    co_return;  // the resolver was stopped as well: that says nothing of the domain
+  }
   answer.lane.egress = egress_for(group_.settings().egress, domain.name());
   switch (answer.status) {
     case dns::LookupStatus::found:
@@ -178,7 +181,9 @@ ring::Task<std::unique_ptr<Connection>> GroupService::connect(queue::Seat& seat,
   patience.disarm();
   group_.set_slow(lane, opened.slow, now());
   if (opened.connection == nullptr) {
-    lane_failed(seat, opened);
+    if (!stopping()) {
+      lane_failed(seat, opened);
+    }
     co_return nullptr;
   }
   group_.lanes().greeted(lane, now());

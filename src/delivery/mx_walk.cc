@@ -26,10 +26,10 @@ config::TlsPolicy policy_of(const queue::LaneKey& lane) {
   return lane.tls.empty() ? config::TlsPolicy::none : config::tls_policy_named(lane.tls);
 }
 
-// What the peer is not to blame for.
+// What the peer is not to blame for; connects are cancelled when we go down.
 bool lacks_resources(int result) {
   return result == -EMFILE || result == -ENFILE || result == -ENOMEM || result == -ENOBUFS ||
-         result == -EADDRNOTAVAIL;
+         result == -EADDRNOTAVAIL || result == -ECANCELED;
 }
 
 std::optional<IpAddress> address_of(const config::Egress* source, IpAddress::Family family) {
@@ -70,6 +70,13 @@ MxWalk::MxWalk(ring::Reactor& reactor, dns::Resolver& resolver, HostTable& hosts
       // Unique over all shards, so that a line of the event log names one connection.
       next_connection_(std::uint64_t{shard} << 48 | 1) {}
 
+void MxWalk::stop() {
+  connects_.stop();
+  for (Connection* const connection : greeting_) {
+    connection->abort();
+  }
+}
+
 const config::Egress* MxWalk::source_of(const queue::LaneKey& lane) const {
   const auto found = std::ranges::find(config_.egress, lane.egress, &config::Egress::name);
   return found == config_.egress.end() ? nullptr : &*found;
@@ -78,7 +85,9 @@ const config::Egress* MxWalk::source_of(const queue::LaneKey& lane) const {
 bool MxWalk::prohibited(const Endpoint& endpoint) const {
   const auto contains = [&](const Network& network) { return network.contains(endpoint.address); };
   return std::ranges::any_of(config_.delivery.prohibited_networks, contains) ||
-         std::ranges::find(config_.listener.smtp, endpoint) != config_.listener.smtp.end();
+         std::ranges::find(config_.listener.smtp, endpoint) != config_.listener.smtp.end() ||
+         std::ranges::find(config_.listener.proxy_protocol, endpoint) !=
+             config_.listener.proxy_protocol.end();
 }
 
 void MxWalk::sort_in(Candidates& candidates, const queue::RouteHost& host, bool from_dns,
@@ -152,7 +161,7 @@ ring::Task<void> MxWalk::try_with_policy(Candidate candidate, queue::QueueGroup&
   const std::optional<IpAddress> local = address_of(source, candidate.endpoint.address.family());
   co_await cache_.reserve(group, lane.destination());
   const int fd = co_await net::connect_to(reactor_, candidate.endpoint, local,
-                                          reactor_.now() + connect_timeout);
+                                          reactor_.now() + connect_timeout, &connects_);
   if (fd < 0) {
     cache_.give_up(group, lane.destination());
   }
@@ -178,8 +187,10 @@ ring::Task<void> MxWalk::try_with_policy(Candidate candidate, queue::QueueGroup&
     wish.policy = policy;
     wish.context = tls_;
     wish.resumption = fmt::format("{}\n{}", candidate.endpoint.port, lane.key().egress);
+    greeting_.push_back(connection.get());
     const std::optional<Trouble> trouble =
         co_await connection->greet(ehlo_name, config_.timeouts, std::move(wish));
+    std::erase(greeting_, connection.get());
     if (!trouble) {
       result.connection = std::move(connection);
       co_return;
@@ -189,7 +200,8 @@ ring::Task<void> MxWalk::try_with_policy(Candidate candidate, queue::QueueGroup&
                       fmt::format("{}{} {}", where, about_tls ? ":" : " said:", trouble->text),
                       trouble->tls_failed};
     cache_.end(std::move(connection), false);
-    if (about_tls) {
+    result.own_fault = connects_.stopped();
+    if (about_tls || result.own_fault) {
       co_return;  // the address is well: other lanes may not need TLS, or not as much of it
     }
   }

@@ -37,6 +37,30 @@ ring::Task<Intake::Message> Intake::make_part(const GivenPart& given) {
   co_return part;
 }
 
+ring::Task<Verdict> Intake::submit_part(const GivenPart& given) {
+  const queue::QueuedMessage* const here = room_.messages.find(given.key.message, given.key.part);
+  check(here != nullptr, "a message was forgotten while a part of it was being handed over");
+  MemoryGrant grant{given.shard, 0};
+  const std::uint64_t size = here->size();
+  if (size > ContentMemory::unasked) {
+    const bool granted = co_await room_.neighbours.ask_memory(given.shard, 0, size);
+    if (!granted) {
+      co_return Verdict::no_space;
+    }
+    grant.bytes = size;
+  }
+  Parcel parcel;
+  parcel.message = co_await make_part(given);
+  parcel.part = given.part;
+  parcel.hop = delivery::hop_of(given.part);
+  Verdict verdict = Verdict::failed;
+  if (parcel.message != nullptr) {
+    verdict = co_await room_.neighbours.submit(given.shard, std::move(parcel));
+  }
+  give_back(grant);
+  co_return verdict;
+}
+
 ring::Task<void> Intake::hand_over(GivenPart given) {
   while (!closing_) {
     bool ready = given.recorded;
@@ -45,14 +69,7 @@ ring::Task<void> Intake::hand_over(GivenPart given) {
       given.recorded = ready;
     }
     if (ready) {
-      Parcel parcel;
-      parcel.message = co_await make_part(given);
-      parcel.part = given.part;
-      parcel.hop = delivery::hop_of(given.part);
-      Verdict verdict = Verdict::failed;
-      if (parcel.message != nullptr) {
-        verdict = co_await room_.neighbours.submit(given.shard, std::move(parcel));
-      }
+      const Verdict verdict = co_await submit_part(given);
       if (verdict == Verdict::accepted) {
         break;
       }

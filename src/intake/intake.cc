@@ -43,6 +43,47 @@ ring::Task<Verdict> Intake::accept(Message message) {
   co_return co_await room_.neighbours.submit(shards.front(), std::move(parcel));
 }
 
+std::uint32_t Intake::storing_shard(const std::vector<std::string>& recipients) const {
+  const std::uint32_t first = recipients.empty() ? room_.shard : shard_of(recipients.front());
+  const bool same = std::ranges::all_of(
+      recipients, [&](const std::string& recipient) { return shard_of(recipient) == first; });
+  return same ? first : room_.shard;
+}
+
+ring::Task<bool> Intake::ask_memory(std::uint32_t shard, std::uint64_t held, std::uint64_t wanted) {
+  if (shard == room_.shard) {
+    co_return co_await room_.memory.ask(held, wanted);
+  }
+  co_return co_await room_.neighbours.ask_memory(shard, held, wanted);
+}
+
+ring::Task<bool> Intake::grow(MemoryGrant& grant, std::uint64_t wanted,
+                              const std::vector<std::string>& recipients) {
+  if (grant.bytes == 0) {
+    grant.shard = storing_shard(recipients);
+  }
+  const bool granted = co_await ask_memory(grant.shard, grant.bytes, wanted);
+  if (granted) {
+    grant.bytes = wanted;
+  }
+  co_return granted;
+}
+
+void Intake::give_back(MemoryGrant grant) {
+  if (grant.bytes == 0) {
+    return;
+  }
+  if (grant.shard == room_.shard) {
+    room_.memory.give_back(grant.bytes);
+  } else {
+    gate_.spawn(return_memory(grant));
+  }
+}
+
+ring::Task<void> Intake::return_memory(MemoryGrant grant) {
+  co_await room_.neighbours.return_memory(grant.shard, grant.bytes);
+}
+
 ring::Task<Verdict> Intake::accept_once(Message report) {
   const bool known = room_.messages.find(report->id, 0) != nullptr;
   if (known) {
@@ -91,7 +132,7 @@ ring::Task<Verdict> Intake::store(Message message, std::uint32_t part) {
   if (const std::optional<Verdict> no = obstacle(*message)) {
     co_return *no;
   }
-  if (!room_.spool.has_room()) {
+  while (!room_.spool.has_room()) {  // others who waited may have been first
     co_await room_.spool.room();
   }
   if (const std::optional<Instant> deadline = may_store_by(*message, part)) {

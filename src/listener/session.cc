@@ -48,7 +48,7 @@ void Session::flush() {
   }
 }
 
-ring::Task<void> Session::run() {
+ring::Task<void> Session::run(std::string early) {
   machine_.greet();
   flush();
   bool open = true;
@@ -56,7 +56,13 @@ ring::Task<void> Session::run() {
   Instant progressed = reactor_.now();
   while (open && !(shutting_down_ && !machine_.in_transaction())) {
     const Duration patience = machine_.in_content() ? block_timeout_ : command_timeout_;
-    net::Received received = co_await stream_.receive(progressed + patience);
+    net::Received received(0);
+    if (early.empty()) {
+      received = co_await stream_.receive(progressed + patience);
+    } else {
+      const int length = static_cast<int>(early.size());
+      received = net::Received(length, std::exchange(early, {}));
+    }
     if (received.result() == -ETIMEDOUT) {
       machine_.time_out();
       break;
@@ -64,7 +70,7 @@ ring::Task<void> Session::run() {
     if (received.result() <= 0) {
       break;
     }
-    const Next next = co_await consume(received.bytes());
+    const Next next = co_await consume(received);
     received.release();
     flush();
     open = next != Next::end;
@@ -82,6 +88,7 @@ ring::Task<void> Session::run() {
   if (shutting_down_ && !machine_.closing()) {
     machine_.shut_down();
   }
+  intake_.give_back(std::exchange(grant_, {}));
   co_await submissions_.close();
   flush();
   stream_.finish();
@@ -101,10 +108,26 @@ ring::Task<bool> Session::start_tls() {
   co_return true;
 }
 
-ring::Task<Session::Next> Session::consume(std::string_view bytes) {
+ring::Task<void> Session::get_memory() {
+  const bool granted =
+      co_await intake_.grow(grant_, machine_.wanted_memory(), machine_.recipients());
+  if (granted) {
+    machine_.allow_memory();
+  } else {
+    machine_.refuse_memory();
+  }
+}
+
+ring::Task<Session::Next> Session::consume(net::Received& received) {
+  std::string_view bytes = received.bytes();
+  std::string kept;
   while (true) {
     const smtp::ServerSession::Progress progress = machine_.feed(bytes, reactor_.wall_now());
     bytes.remove_prefix(progress.consumed);
+    if (progress.step != smtp::ServerSession::Step::message && grant_.bytes > 0 &&
+        machine_.allowed_memory() == 0) {
+      intake_.give_back(std::exchange(grant_, {}));  // the content was refused
+    }
     switch (progress.step) {
       case smtp::ServerSession::Step::need_more:
         co_return Next::receive;
@@ -115,9 +138,16 @@ ring::Task<Session::Next> Session::consume(std::string_view bytes) {
       case smtp::ServerSession::Step::message: {
         auto message = std::make_unique<mail::Message>(machine_.take_message());
         const std::uint64_t number = machine_.last_message_number();
-        submissions_.spawn(submit(number, std::move(message)));
+        submissions_.spawn(submit(number, std::move(message), std::exchange(grant_, {})));
         break;
       }
+      case smtp::ServerSession::Step::memory:
+        flush();
+        kept = bytes;
+        bytes = kept;
+        received.release();
+        co_await get_memory();
+        break;
       case smtp::ServerSession::Step::full:
         flush();
         co_await completed_.wait();
@@ -126,9 +156,11 @@ ring::Task<Session::Next> Session::consume(std::string_view bytes) {
   }
 }
 
-ring::Task<void> Session::submit(std::uint64_t number, std::unique_ptr<mail::Message> message) {
+ring::Task<void> Session::submit(std::uint64_t number, std::unique_ptr<mail::Message> message,
+                                 intake::MemoryGrant grant) {
   const mail::MessageId id = message->id;
   const intake::Verdict verdict = co_await intake_.accept(std::move(message));
+  intake_.give_back(grant);
   machine_.complete(number, reply_to(verdict, id));
   flush();
   completed_.notify_all();

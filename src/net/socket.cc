@@ -6,6 +6,8 @@
 
 #include <cerrno>
 
+#include "ringpost/net/listening.h"
+
 namespace ringpost::net {
 namespace {
 
@@ -31,6 +33,26 @@ std::string remedy_for_bind(int error) {
 }  // namespace
 
 Result<int> listen_on(ring::Kernel& kernel, const Endpoint& endpoint) {
+  Result<int> fd = bind_to(kernel, endpoint);
+  if (!fd) {
+    return fd;
+  }
+  if (const Result<> listening = start_listening(kernel, *fd, endpoint); !listening) {
+    kernel.close(*fd);
+    return std::unexpected(listening.error());
+  }
+  return fd;
+}
+
+Result<> start_listening(ring::Kernel& kernel, int fd, const Endpoint& endpoint) {
+  if (const int error = kernel.listen(fd, listen_backlog); error < 0) {
+    return fail_errno(error, fmt::format("cannot listen on {}", endpoint.to_string()),
+                      remedy_for_bind(error));
+  }
+  return {};
+}
+
+Result<int> bind_to(ring::Kernel& kernel, const Endpoint& endpoint) {
   const int fd = kernel.socket(family_of(endpoint.address), SOCK_STREAM);
   if (fd < 0) {
     return fail_errno(fd, "cannot open a listening socket");
@@ -42,10 +64,7 @@ Result<int> listen_on(ring::Kernel& kernel, const Endpoint& endpoint) {
   }
   sockaddr_storage address{};
   const socklen_t length = endpoint.to_sockaddr(address);
-  int error = kernel.bind(fd, reinterpret_cast<const sockaddr*>(&address), length);
-  if (error == 0) {
-    error = kernel.listen(fd, listen_backlog);
-  }
+  const int error = kernel.bind(fd, reinterpret_cast<const sockaddr*>(&address), length);
   if (error < 0) {
     kernel.close(fd);
     return fail_errno(error, fmt::format("cannot listen on {}", endpoint.to_string()),
@@ -74,8 +93,18 @@ std::optional<Endpoint> peer_endpoint(ring::Kernel& kernel, int fd) {
   return Endpoint::from_sockaddr(address);
 }
 
+void Connects::stop() {
+  stopped_ = true;
+  for (ring::Operation* const connecting : under_way_) {
+    connecting->cancel();
+  }
+}
+
 ring::Task<int> connect_to(ring::Reactor& reactor, Endpoint peer, std::optional<IpAddress> source,
-                           Instant deadline) {
+                           Instant deadline, Connects* among) {
+  if (among != nullptr && among->stopped()) {
+    co_return -ECANCELED;
+  }
   ring::Kernel& kernel = reactor.kernel();
   const int fd = kernel.socket(family_of(peer.address), SOCK_STREAM);
   if (fd < 0) {
@@ -92,7 +121,14 @@ ring::Task<int> connect_to(ring::Reactor& reactor, Endpoint peer, std::optional<
     }
   }
   const socklen_t length = peer.to_sockaddr(address);
-  const int connected = co_await reactor.connect(fd, address, length, deadline);
+  ring::Operation connecting = reactor.connect(fd, address, length, deadline);
+  if (among != nullptr) {
+    among->add(connecting);
+  }
+  const int connected = co_await connecting;
+  if (among != nullptr) {
+    among->remove(connecting);
+  }
   if (connected < 0) {
     kernel.close(fd);
     co_return connected;

@@ -4,12 +4,16 @@
 
 namespace ringpost::shard {
 
-Links::Links(ring::Reactor& reactor, PostOffice& post, std::uint32_t shard)
+Links::Links(ring::Reactor& reactor, PostOffice& post, std::uint32_t shard,
+             intake::ContentMemory& memory)
     : reactor_(reactor),
       post_(post),
       shard_(shard),
+      memory_(memory),
       under_way_(post.shards()),
+      waiting_for_memory_(post.shards()),
       room_(post.shards()),
+      memory_room_(post.shards()),
       gate_(reactor.ready()) {}
 
 void Links::start(intake::Intake& intake, const control::ShardView& view, control::Operator& hand,
@@ -71,6 +75,8 @@ void Links::handle(std::uint32_t from, Letter letter) {
     gate_.spawn(answer_submit(from, std::move(*submit)));
   } else if (auto* const confirm = std::get_if<ConfirmLetter>(&letter)) {
     gate_.spawn(answer_confirm(from, *confirm));
+  } else if (auto* const memory = std::get_if<MemoryLetter>(&letter)) {
+    gate_.spawn(answer_memory(from, *memory));
   } else if (auto* const question = std::get_if<QuestionLetter>(&letter)) {
     if (std::holds_alternative<control::ChangeCommand>(question->command)) {
       gate_.spawn(answer_order(from, std::move(*question)));
@@ -121,6 +127,25 @@ ring::Task<void> Links::confirm(std::uint32_t shard, spool::PartKey key) {
   const Answer answer = co_await request(shard, std::move(letter), token);
 }
 
+ring::Task<bool> Links::ask_memory(std::uint32_t shard, std::uint64_t held, std::uint64_t wanted) {
+  while (waiting_for_memory_[shard] >= PostOffice::most_waiting) {
+    co_await memory_room_[shard].wait();
+  }
+  ++waiting_for_memory_[shard];
+  const std::uint64_t token = next_token_++;
+  Letter letter = MemoryLetter(token, held, wanted);
+  const Answer answer = co_await request(shard, std::move(letter), token);
+  --waiting_for_memory_[shard];
+  memory_room_[shard].notify_one();
+  co_return std::get<intake::Verdict>(answer) == intake::Verdict::accepted;
+}
+
+ring::Task<void> Links::return_memory(std::uint32_t shard, std::uint64_t held) {
+  const std::uint64_t token = next_token_++;
+  Letter letter = MemoryLetter(token, held, 0);
+  const Answer answer = co_await request(shard, std::move(letter), token);
+}
+
 ring::Task<std::vector<control::Answer>> Links::ask_all(control::Command command) {
   std::vector<control::Answer> answers;
   const auto* const order = std::get_if<control::ChangeCommand>(&command);
@@ -151,6 +176,17 @@ ring::Task<void> Links::answer_order(std::uint32_t from, QuestionLetter letter) 
   const auto order = std::get<control::ChangeCommand>(letter.command);
   control::Answer answer = co_await operator_->carry_out(order);
   post(from, AnswerLetter{letter.token, std::move(answer)});
+}
+
+ring::Task<void> Links::answer_memory(std::uint32_t from, MemoryLetter letter) {
+  bool granted = true;
+  if (letter.wanted == 0) {
+    memory_.give_back(letter.held);
+  } else {
+    granted = co_await memory_.ask(letter.held, letter.wanted);
+  }
+  const intake::Verdict verdict = granted ? intake::Verdict::accepted : intake::Verdict::no_space;
+  post(from, AnswerLetter{letter.token, verdict});
 }
 
 ring::Task<void> Links::answer_confirm(std::uint32_t from, ConfirmLetter letter) {

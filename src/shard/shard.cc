@@ -25,6 +25,7 @@ dns::ResolverSettings resolver_settings(const ShardSettings& settings) {
   made.servers = settings.dns_servers;
   made.retransmit_after = config.timeouts.resolver_retrans;
   made.transmissions = static_cast<int>(config.timeouts.resolver_retry);
+  made.max_queries = settings.descriptors.lookups;
   made.own.names.push_back(config.identity.hostname);
   for (const Endpoint& endpoint : settings.listening) {
     made.own.addresses.push_back(endpoint.address);
@@ -75,15 +76,20 @@ Shard::Shard(ring::Kernel& kernel, PostOffice& post, ShardSettings settings)
       ledger_(reactor_, spool_, events_, messages_, ids_, number_),
       read_ahead_(reactor_, spool_, messages_),
       groups_(assignment_.groups().size()),
-      links_(reactor_, post, number_),
-      intake_({reactor_, assignment_, spool_, events_, messages_, ledger_, links_, number_},
-              groups_),
+      memory_(reactor_),
+      links_(reactor_, post, number_, memory_),
+      intake_(
+          {reactor_, assignment_, spool_, events_, messages_, ledger_, links_, memory_, number_},
+          groups_),
       reports_(reactor_, spool_, ledger_, configuration_.config.identity.hostname),
-      listener_(reactor_, intake_, ids_, configuration_.config, server_tls_.get()),
+      listener_(reactor_, intake_, ids_, configuration_.config, server_tls_.get(),
+                {settings.descriptors.clients, settings.descriptors.acceptors}),
       operator_({reactor_, messages_, groups_, ledger_, hosts_, intake_}),
       view_(make_view()),
       gate_(reactor_.ready()) {
   messages_.contents().set_budget(configuration_.config.spool.memory_budget / post.shards());
+  share_memory();
+  cache_.set_most_open(settings.descriptors.outbound);
   if (settings.suppressed != nullptr) {
     ledger_.use_suppressions(std::move(settings.suppressed));
   }
@@ -142,6 +148,7 @@ void Shard::reconfigure(NewConfiguration fresh) {
   operator_.set_holds(queue::Holds(operator_.holds()));
   cache_.set_limits(config.connection_cache.size, config.timeouts.quit);
   listener_.configuration_changed();
+  share_memory();
   if (before.routes != config.routes || before.delivery != config.delivery) {
     for (queue::QueueGroup& queue : queues_) {
       queue.ask_routes_again({reactor_.now(), reactor_.wall_now()});
@@ -153,6 +160,13 @@ void Shard::reconfigure(NewConfiguration fresh) {
   if (moved) {
     intake_.resettle();
   }
+}
+
+void Shard::share_memory() {
+  constexpr std::uint64_t trace_field = 4096;  // more than what we put in front of a content
+  const config::Listener& listener = configuration_.config.listener;
+  memory_.set_budget(listener.memory_budget / post_.shards(),
+                     listener.max_message_size + trace_field);
 }
 
 control::ShardView Shard::make_view() {
@@ -202,7 +216,8 @@ ring::Task<Result<>> Shard::recover() {
   co_return Result<>();
 }
 
-void Shard::begin(std::vector<int> listeners, std::span<const spool::PartKey> on_their_way) {
+void Shard::begin(std::vector<int> listeners, std::span<const spool::PartKey> on_their_way,
+                  std::vector<int> proxied_listeners) {
   ids_.never_below(mail::MessageId{post_.highest_id.load()});
   links_.start(intake_, view_, operator_,
                [this](NewConfiguration fresh) { reconfigure(std::move(fresh)); });
@@ -212,7 +227,7 @@ void Shard::begin(std::vector<int> listeners, std::span<const spool::PartKey> on
     service.start();
   }
   begun_ = true;
-  listener_.start(std::move(listeners));
+  listener_.start(std::move(listeners), std::move(proxied_listeners));
 }
 
 ring::Task<void> Shard::live() {
@@ -246,10 +261,13 @@ ring::Task<void> Shard::abort_at(Instant deadline) {
 ring::Task<void> Shard::drain(Instant deadline) {
   stopping_ = true;
   operator_.stop();
+  walk_.stop();
+  memory_.stop();
   for (delivery::GroupService& service : services_) {
     service.notify();
   }
   gate_.spawn(abort_at(deadline));
+  co_await resolver_.close();
   co_await listener_.close(deadline);
   co_await meet(post_.listeners_closed);
   co_await reports_.close();
@@ -264,7 +282,6 @@ ring::Task<void> Shard::drain(Instant deadline) {
   drained_ = true;
   drained_event_.notify_all();
   co_await gate_.close();
-  co_await resolver_.close();
   co_await ledger_.close();
   co_await events_.close(1s);
   co_await spool_.close();

@@ -13,6 +13,10 @@ namespace {
 
 // A chunk of more messages of the largest size than this is not read to its end.
 constexpr std::uint64_t most_times_too_big = 4;
+// Where the client has not said how large its content is, it has so much at first.
+constexpr std::uint64_t first_memory = std::uint64_t{1} << 20;
+// Where it has, so much more: the last bytes of a content may come with the first ones behind it.
+constexpr std::uint64_t spare_memory = std::uint64_t{32} << 10;
 
 }  // namespace
 
@@ -64,14 +68,42 @@ void ServerSession::run_bdat(std::string_view argument, WallTime now) {
     chunks_ = true;
   }
   content_.announce(chunk->size);
+  expected_memory_ = std::max<std::uint64_t>(expected_memory_, content_.size() + chunk->size);
 }
 
 void ServerSession::begin_content(std::uint64_t expected_size, ContentEnd end, WallTime now) {
   message_.id = ids_.next(now);
   const std::string received = received_field(now);
   received_size_ = received.size();
-  content_.start(received, expected_size != 0 ? expected_size : last_size_ + last_size_ / 8,
+  const std::uint64_t expected = expected_size != 0 ? expected_size : last_size_ + last_size_ / 8;
+  expected_memory_ = received_size_ + expected_size;
+  allowed_memory_ = 0;
+  content_.start(received, std::min<std::uint64_t>(expected, settings_.unasked_memory),
                  {settings_.max_message_size, settings_.max_line_length}, end);
+}
+
+bool ServerSession::wants_memory(std::size_t coming) {
+  if (!(in_data_ || chunks_) || content_.fault() != ContentFault::none) {
+    return false;
+  }
+  constexpr std::uint64_t final_line_end = 2;
+  const std::uint64_t most = settings_.max_message_size + received_size_ + final_line_end;
+  const std::uint64_t next = in_chunk_ ? std::min<std::uint64_t>(coming, chunk_left_) : coming;
+  const std::uint64_t needed =
+      std::min(most, std::max(content_.size() + next, expected_memory_) + final_line_end);
+  if (needed <= std::max<std::uint64_t>(allowed_memory_, settings_.unasked_memory)) {
+    return false;
+  }
+  const bool told = allowed_memory_ == 0 && expected_memory_ > settings_.unasked_memory;
+  const std::uint64_t step =
+      std::max<std::uint64_t>({2 * allowed_memory_, last_size_ + last_size_ / 8, first_memory});
+  wanted_memory_ = std::min(most, told ? needed + spare_memory : std::max(needed, step));
+  return true;
+}
+
+void ServerSession::allow_memory() {
+  allowed_memory_ = wanted_memory_;
+  content_.reserve(wanted_memory_);
 }
 
 // Returns how much of `bytes` was content. It has ended when in_content() is false.
@@ -141,6 +173,7 @@ void ServerSession::end_of_content(WallTime now) {
     say(refusal);
     return reset();
   }
+  allowed_memory_ = 0;
   message_.arrived = now;
   message_.envelope.eight_bit = content_.eight_bit();
   in_transaction_ = false;
@@ -162,6 +195,8 @@ std::string ServerSession::content_refusal() const {
     case ContentFault::too_big:
       return fmt::format("552 5.3.4 Message too big: {} bytes are the most",
                          settings_.max_message_size);
+    case ContentFault::no_memory:
+      return "452 4.3.1 Too many large messages are coming in, try again later";
     case ContentFault::bare_cr:
       return refused("bare CR", "CR may stand only before LF");
     case ContentFault::bare_lf:

@@ -36,6 +36,9 @@ ServerSession::Progress ServerSession::feed(std::string_view bytes, WallTime now
       return {at, pending_.empty() ? Step::start_tls : Step::full};
     }
     if (in_content()) {
+      if (wants_memory(bytes.size() - at)) {
+        return {at, Step::memory};
+      }
       const std::size_t consumed = feed_content(bytes.substr(at), now);
       at += consumed;
       content_bytes_ += consumed;
@@ -126,6 +129,7 @@ void ServerSession::reset() {
   in_transaction_ = false;
   failed_ = false;
   chunks_ = false;
+  allowed_memory_ = 0;
   message_ = {};
 }
 

@@ -21,6 +21,7 @@ std::string other_value(const KeyText& key) {
       {"queue_group.tls", "\"none\""},
       {"listener.tls_certificate", ""},  // not without the key: see below
       {"listener.tls_key", ""},
+      {"listener.proxy_protocol", ""},  // not without its networks: proxy_test.cc
       {"queue_group.delivery", "\"hold\""},
       {"queue_group.shard", "1"},
       {"queue_group.egress", ""},  // its sources must be there: load_test.cc

@@ -52,6 +52,13 @@ class Nobody final : public intake::Neighbours {
     co_return intake::Verdict::failed;
   }
   ring::Task<void> confirm(std::uint32_t /*shard*/, spool::PartKey /*key*/) override { co_return; }
+  ring::Task<bool> ask_memory(std::uint32_t /*shard*/, std::uint64_t /*held*/,
+                              std::uint64_t /*wanted*/) override {
+    co_return false;
+  }
+  ring::Task<void> return_memory(std::uint32_t /*shard*/, std::uint64_t /*held*/) override {
+    co_return;
+  }
 };
 
 config::Loaded load_configuration() {
@@ -75,6 +82,7 @@ class InspectTest : public testing::Test {
         resolver_(reactor_, {.servers = {*Endpoint::parse("127.0.0.1:1")}}),
         cache_(reactor_, 10, 1s),
         ledger_(reactor_, spool_, events_, messages_, ids_, 0),
+        memory_(reactor_),
         groups_(assignment_.groups().size()) {
     EXPECT_TRUE(reactor_.start());
     for (std::uint32_t number = 0; number < groups_.size(); ++number) {
@@ -94,7 +102,7 @@ class InspectTest : public testing::Test {
     }
     intake_ = std::make_unique<intake::Intake>(
         intake::Intake::Room{reactor_, assignment_, spool_, events_, messages_, ledger_, nobody_,
-                             0},
+                             memory_, 0},
         groups_);
   }
 
@@ -185,6 +193,7 @@ class InspectTest : public testing::Test {
   queue::Holds holds_;
   delivery::ConnectionCache cache_;
   delivery::Ledger ledger_;
+  intake::ContentMemory memory_;
   Nobody nobody_;
   std::deque<queue::QueueGroup> queues_;
   std::vector<intake::LocalGroup> groups_;

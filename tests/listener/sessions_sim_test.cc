@@ -2,6 +2,7 @@
 // is full or no descriptor is free, and an end with clients connected.
 #include <gtest/gtest.h>
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -60,6 +61,30 @@ std::string transaction(const std::string& recipient, std::size_t size = 100) {
   return "MAIL FROM:<someone@sender.example>\r\nRCPT TO:<" + recipient + ">\r\nDATA\r\n" +
          std::string(size, 'x') + "\r\n.\r\n";
 }
+
+// The relay has no descriptor left, until this ends.
+class NoDescriptors {
+ public:
+  explicit NoDescriptors(MailWorld& world) : world_(world) {
+    world.relay.host().most_descriptors = 3 + world.relay.host().descriptors_open();
+    int fd = 0;
+    while ((fd = kernel().socket(AF_INET, SOCK_DGRAM)) >= 0) {
+      taken_.push_back(fd);
+    }
+  }
+  ~NoDescriptors() {
+    world_.relay.host().most_descriptors = 1000;
+    for (const int fd : taken_) {
+      kernel().close(fd);
+    }
+  }
+
+ private:
+  sim::SimKernel& kernel() { return world_.relay.kernel(0); }
+
+  MailWorld& world_;
+  std::vector<int> taken_;
+};
 
 class SessionsOnSim : public ::testing::TestWithParam<std::uint64_t> {};
 
@@ -147,20 +172,84 @@ TEST_P(SessionsOnSim, OneClientDoesNotTakeAllConnections) {
   EXPECT_TRUE(world.relay.drain());
 }
 
-TEST_P(SessionsOnSim, WithoutDescriptorsItWaitsAndGoesOn) {
+TEST_P(SessionsOnSim, WithoutDescriptorsClientsAreToldSoAndItGoesOn) {
   MailWorld world(GetParam());
   world.add_site("one.example");
   ASSERT_TRUE(world.relay.start_and_wait());
-  sim::SimHost& host = world.relay.host();
-  host.most_descriptors = 3 + host.descriptors_open();
-  RawClient early(world, "10.2.0.1");
-  early.say("EHLO x\r\n" + transaction("a@one.example") + "QUIT\r\n", 10min);
-  world.world.run_for(10s);
-  EXPECT_EQ(early.heard, "");
-  host.most_descriptors = 1000;
-  EXPECT_TRUE(early.finish(1min));
-  EXPECT_NE(early.heard.find("250 2.0.0"), std::string::npos) << early.heard;
+  world.run_minutes(1);  // the spool prepares its next segment
+  std::optional<NoDescriptors> none(world);
+  for (int number = 0; number < 30; ++number) {
+    RawClient early(world, "10.2.0." + std::to_string(number + 1));
+    early.say("", 10min);  // who speaks before the greeting may lose it to a reset
+    EXPECT_TRUE(early.finish(1min));
+    EXPECT_TRUE(early.heard.starts_with("421 4.3.2")) << early.heard;
+  }
+  const std::uint64_t turns = world.relay.shard(0).reactor().turns();
+  world.run_minutes(1);
+  EXPECT_LT(world.relay.shard(0).reactor().turns() - turns, 10'000U) << "it spins";
+  none.reset();
+  RawClient late(world, "10.2.1.1");
+  late.say("EHLO x\r\n" + transaction("a@one.example") + "QUIT\r\n", 10min);
+  EXPECT_TRUE(late.finish(1min));
+  EXPECT_NE(late.heard.find("250 2.0.0"), std::string::npos) << late.heard;
   ASSERT_TRUE(world.settle(10min));
+  EXPECT_TRUE(world.relay.drain());
+  EXPECT_EQ(world.relay.host().descriptors_open(), 0);
+}
+
+// Nobody is to blame but us: no attempt is counted, and no host is down afterwards.
+TEST_P(SessionsOnSim, MailWaitsForDescriptorsWithoutCountingAttempts) {
+  MailWorld world(GetParam());
+  world.add_site("one.example");
+  ASSERT_TRUE(world.relay.start_and_wait());
+  world.write({"a@one.example"});
+  ASSERT_TRUE(world.inject());
+  world.run_minutes(1);  // now its addresses are known, and no connection to it is left
+  std::optional<NoDescriptors> none;
+  RawClient client(world, "10.2.0.1");
+  client.say("EHLO x\r\n" + transaction("a@one.example"), 10min);
+  ASSERT_TRUE(world.world.run_until(
+      [&] {
+        if (!none && !client.heard.empty()) {
+          none.emplace(world);
+        }
+        return client.heard.find("250 2.0.0 Ok: queued") != std::string::npos;
+      },
+      1min));
+  world.world.run_for(10s);
+  EXPECT_EQ(world.queued(), 1U);
+  none.reset();
+  world.world.run_for(10s);
+  EXPECT_EQ(world.queued(), 0U) << "it was believed to be down, or waits as after an attempt";
+  EXPECT_NE(world.relay.events().find("\"attempt\":1,"), std::string::npos);
+  EXPECT_EQ(world.relay.events().find("\"attempt\":2,"), std::string::npos);
+  EXPECT_TRUE(client.finish(15min));
+  EXPECT_TRUE(world.relay.drain());
+}
+
+// More destinations than connections that may be open: each has its turn, none is told to wait.
+TEST_P(SessionsOnSim, DestinationsShareTheConnectionsThatDescriptorsAllow) {
+  MailWorld world(GetParam());
+  world.relay.descriptors.outbound = 3;
+  for (int number = 0; number < 12; ++number) {
+    world.add_site("site" + std::to_string(number) + ".example", {.reply_delay = 20ms});
+  }
+  ASSERT_TRUE(world.relay.start_and_wait());
+  for (int number = 0; number < 240; ++number) {
+    world.write({"reader@site" + std::to_string(number % 12) + ".example"});
+  }
+  world.begin_inject(4);
+  std::size_t most = 0;
+  EXPECT_TRUE(world.world.run_until(
+      [&] {
+        most = std::max(most, world.relay.shard(0).view().cache.open());
+        return !world.injecting() && world.queued() == 0;
+      },
+      1min));
+  EXPECT_LE(most, 3U);
+  world.world.run_for(1s);  // the event log is written in batches
+  EXPECT_EQ(world.what_is_wrong(), "");
+  EXPECT_EQ(world.relay.events().find("\"deferred\""), std::string::npos);
   EXPECT_TRUE(world.relay.drain());
 }
 

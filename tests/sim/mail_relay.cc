@@ -60,7 +60,8 @@ void MailRelay::start() {
     worker->kernel = std::make_unique<SimKernel>(host_);
     worker->shard = std::make_unique<shard::Shard>(
         *worker->kernel, *post_,
-        shard::ShardSettings{number, configuration_, {name_server_}, {endpoint_}, 256});
+        shard::ShardSettings{
+            number, configuration_, {name_server_}, {endpoint_}, descriptors, 256});
     ring::Reactor& reactor = worker->shard->reactor();
     worker->gate = std::make_unique<ring::Gate>(reactor.ready());
     post_->enroll(number, reactor);
@@ -92,7 +93,11 @@ ring::Task<void> MailRelay::live(Worker& worker) {
   const Result<int> listener = net::listen_on(*worker.kernel, endpoint_);
   check(listener.has_value(), "the relay cannot listen");
   std::vector<int> listeners(1, *listener);
-  shard.begin(std::move(listeners), on_their_way_);
+  if (behind_proxy) {
+    shard.begin({}, on_their_way_, std::move(listeners));
+  } else {
+    shard.begin(std::move(listeners), on_their_way_);
+  }
   worker.began = true;
   ready_ = std::ranges::all_of(workers_, [](const auto& each) { return each->began; });
   co_await shard.live();

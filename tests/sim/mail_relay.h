@@ -31,11 +31,15 @@ class MailRelay {
   void reload(const std::vector<std::string>& settings,
               std::shared_ptr<const mail::SuppressionList> suppressed = nullptr);
 
+  bool behind_proxy = false;            // clients come with a header of the PROXY protocol
+  shard::DescriptorShares descriptors;  // of each shard, from the next start on
+
   [[nodiscard]] bool running() const { return !workers_.empty(); }
   [[nodiscard]] bool ready() const { return ready_; }
   [[nodiscard]] const Endpoint& endpoint() const { return endpoint_; }
   [[nodiscard]] SimHost& host() { return host_; }
   [[nodiscard]] shard::Shard& shard(std::size_t number) { return *workers_[number]->shard; }
+  [[nodiscard]] SimKernel& kernel(std::size_t number) { return *workers_[number]->kernel; }
   [[nodiscard]] std::uint32_t shards() const { return shards_; }
   void set_shards(std::uint32_t shards) { shards_ = shards; }  // from the next start on
   // The event log as it stands.

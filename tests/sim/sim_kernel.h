@@ -26,6 +26,9 @@ class SimKernel final : public ring::Kernel {
   explicit SimKernel(SimHost& host, const SimKernelSettings& settings = {});
   ~SimKernel() override;
 
+  // What each request of this thread to the disk takes longer.
+  Duration disk_delay{};
+
   // The world turns this reactor from now on; null = no more.
   void drive(ring::Reactor* reactor);
 

@@ -94,7 +94,7 @@ void SimKernel::after_disk(const OperationPointer& operation, std::size_t bytes,
   const DiskFaults& faults = host_.disk().faults;
   Random& random = world_.random();
   Duration takes = between(random, faults.least_latency, faults.most_latency) +
-                   std::chrono::microseconds(bytes / bytes_per_us);
+                   std::chrono::microseconds(bytes / bytes_per_us) + disk_delay;
   if (chance(random, faults.stall)) {
     takes += between(random, 0us, faults.longest_stall);
   }

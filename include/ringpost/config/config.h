@@ -50,8 +50,11 @@ struct Listener {
   std::uint32_t max_connections_per_client = 0;  // per shard; 0 = as many as there may be
   std::uint32_t max_command_length = 2048;       // bytes, CRLF included
   std::uint32_t max_line_length = 1000;          // bytes of a line of content, CRLF included
+  std::uint64_t memory_budget = 256ULL << 20;    // bytes of large messages coming in, of all shards
   std::string tls_certificate;  // PEM files; STARTTLS is offered where both are named
   std::string tls_key;
+  std::vector<Endpoint> proxy_protocol;  // listened on besides `smtp`, by proxies' clients only
+  std::vector<Network> proxy_networks;   // where those proxies are
 
   bool operator==(const Listener&) const = default;
 };

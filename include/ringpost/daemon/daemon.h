@@ -6,12 +6,14 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "ringpost/base/result.h"
 #include "ringpost/config/load.h"
+#include "ringpost/daemon/privileges.h"
 #include "ringpost/daemon/reload.h"
 #include "ringpost/daemon/service_manager.h"
 #include "ringpost/daemon/tls_setup.h"
@@ -24,7 +26,9 @@ namespace ringpost::daemon {
 class Daemon {
  public:
   // `source` is where the configuration came from, for reloads; `tls` has a pair for each shard.
-  Daemon(Configuration configuration, ConfigurationSource source, std::vector<ShardTls> tls);
+  // `account` is whom to become once the ports are bound.
+  Daemon(Configuration configuration, ConfigurationSource source, std::vector<ShardTls> tls,
+         std::optional<Account> account = std::nullopt);
   ~Daemon();
 
   // Runs until a signal ends it. Returns the exit code; errors are printed.
@@ -35,13 +39,19 @@ class Daemon {
     std::unique_ptr<ring::LinuxKernel> kernel;
     std::unique_ptr<shard::Shard> shard;
     std::vector<int> listeners;
+    std::vector<int> proxied_listeners;
     Result<> recovered;
     std::vector<spool::PartKey> on_their_way;
     std::thread thread;
   };
 
+  // All that may need root, then what must not be done as root.
   Result<> prepare();
+  Result<> make_shards();
+  Result<> bind_listeners();
   Result<> open_listeners();
+  // On every shard; with the port that a port of 0 became.
+  Result<Endpoint> bind_listener(Endpoint endpoint, std::vector<int> Worker::* into);
   void work(Worker& worker);
   ring::Task<void> live(Worker& worker);
   // Blocks the shard's thread, which has nothing to do yet: until all have recovered.
@@ -62,12 +72,14 @@ class Daemon {
   Configuration running_;
   ConfigurationSource source_;
   std::uint32_t given_rounds_ = 0;
+  std::optional<Account> account_;
   std::vector<ShardTls> tls_;  // until the shards have them
   ServiceManager service_manager_;
   std::vector<spool::SpoolLock> lock_;  // one, once taken
   std::unique_ptr<shard::PostOffice> post_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<Endpoint> listening_;
+  std::vector<Endpoint> listening_to_proxies_;
   std::vector<spool::PartKey> on_their_way_;
   Instant started_;
 

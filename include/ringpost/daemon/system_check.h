@@ -18,6 +18,9 @@ struct SystemFact {
 // Raises the soft limit on descriptors to the hard one first.
 [[nodiscard]] std::vector<SystemFact> check_system(std::uint32_t shards);
 
+// How many the process may have now.
+[[nodiscard]] std::uint64_t descriptor_limit();
+
 // A table, a line each; ends with a newline.
 [[nodiscard]] std::string table_of(const std::vector<SystemFact>& facts);
 [[nodiscard]] bool all_good(const std::vector<SystemFact>& facts);

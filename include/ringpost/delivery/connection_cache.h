@@ -1,12 +1,14 @@
 // The open connections of a shard: those that runners hold, and the idle ones that wait for the
 // next message. Idle connections are found by what makes them interchangeable (queue group, MX
 // host, port, egress source, TLS policy), the one used last first; they end by their own timer, and
-// the one idle for longest ends when there are too many. Grew from sendmail's ConnectionCacheSize
-// and ConnectionCacheTimeout.
+// the one idle for longest ends when there are too many. Keeps within the shard's share of the
+// process's descriptors: beyond it, who wants to connect waits until a connection has ended. Grew
+// from sendmail's ConnectionCacheSize and ConnectionCacheTimeout.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <memory>
 #include <string>
@@ -31,6 +33,9 @@ class ConnectionCache {
     most_idle_ = most_idle;
     quit_timeout_ = quit_timeout;
   }
+
+  // Connections that may be open at once, attempts at some included.
+  void set_most_open(std::size_t most) { most_open_ = most; }
 
   // Waits until one more connection to the destination may be opened, and counts it as open from
   // now on. Idle ones make room; those that are being ended count until they are closed.
@@ -70,6 +75,8 @@ class ConnectionCache {
   void count_for(Connection& connection, queue::Destination& destination);
   // Ends an idle connection to this destination, if there is one.
   void end_idle(const queue::Destination& destination);
+  void end_oldest();
+  [[nodiscard]] bool full() const { return reserved_ >= most_open_; }
   ring::Task<void> farewell(std::unique_ptr<Connection> connection, bool politely);
 
   ring::Reactor& reactor_;
@@ -81,6 +88,9 @@ class ConnectionCache {
   IntrusiveList<Connection, HeldTag> held_;
   std::map<std::string, GroupCounts> counts_;
   std::size_t open_ = 0;
+  std::size_t reserved_ = 0;  // open or being opened
+  std::size_t most_open_ = std::numeric_limits<std::size_t>::max();
+  std::size_t waiting_ = 0;  // for a descriptor
   ring::Event closed_;
   ring::Gate farewells_;
 };

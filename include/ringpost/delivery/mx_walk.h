@@ -13,6 +13,7 @@
 #include "ringpost/delivery/connection_cache.h"
 #include "ringpost/delivery/host_table.h"
 #include "ringpost/dns/resolver.h"
+#include "ringpost/net/socket.h"
 #include "ringpost/ring/reactor.h"
 
 namespace ringpost::delivery {
@@ -25,12 +26,17 @@ class MxWalk {
     bool permanent = false;        // no attempt can ever succeed: recipients bounce
     std::optional<Instant> until;  // all addresses are down: when the first may be tried again
     bool slow = false;             // an address did not answer in time
-    bool own_fault = false;        // descriptors, ports or memory ran out here: no host is to blame
+    // Descriptors, ports or memory ran out here, or we go down: no host is to blame.
+    bool own_fault = false;
   };
 
   // All of these outlive the walk. `tls` may be null: then no TLS is spoken.
   MxWalk(ring::Reactor& reactor, dns::Resolver& resolver, HostTable& hosts, ConnectionCache& cache,
          const config::Config& config, net::TlsContext* tls, std::uint32_t shard);
+
+  // We go down: whoever has not greeted us yet is left at once, as is who is asked later. It is our
+  // own fault then.
+  void stop();
 
   ring::Task<Result> open(queue::QueueGroup& group, const queue::Lane& lane, bool first_attempt);
 
@@ -66,6 +72,8 @@ class MxWalk {
   ConnectionCache& cache_;
   const config::Config& config_;
   net::TlsContext* tls_;
+  net::Connects connects_;
+  std::vector<Connection*> greeting_;
   std::uint64_t next_connection_;
 };
 

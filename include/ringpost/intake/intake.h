@@ -17,6 +17,7 @@
 #include "ringpost/delivery/ledger.h"
 #include "ringpost/events/writer.h"
 #include "ringpost/intake/assignment.h"
+#include "ringpost/intake/content_memory.h"
 #include "ringpost/intake/neighbours.h"
 #include "ringpost/queue/queue_group.h"
 #include "ringpost/ring/reactor.h"
@@ -30,6 +31,12 @@ struct LocalGroup {
   delivery::GroupService* service = nullptr;
 };
 
+// Memory for a large content, from the shard that will store it.
+struct MemoryGrant {
+  std::uint32_t shard = 0;
+  std::uint64_t bytes = 0;  // 0: none
+};
+
 class Intake {
  public:
   struct Room {  // what outlives it
@@ -40,11 +47,19 @@ class Intake {
     queue::Messages& messages;
     delivery::Ledger& ledger;
     Neighbours& neighbours;
+    ContentMemory& memory;
     std::uint32_t shard;
   };
 
   // `groups` by the assignment's numbers; outlives it, complete before the first message.
   Intake(Room room, const std::vector<LocalGroup>& groups);
+
+  // Makes the grant `wanted` bytes altogether, for a message to these recipients. Waits for them,
+  // but not for ever: false.
+  ring::Task<bool> grow(MemoryGrant& grant, std::uint64_t wanted,
+                        const std::vector<std::string>& recipients);
+  // Once the message is stored, or will not be.
+  void give_back(MemoryGrant grant);
 
   // A new message, from wherever. When it returns `accepted` it is durable, or in memory if its
   // queue group's durability allows that.
@@ -124,6 +139,10 @@ class Intake {
                        std::span<const std::uint32_t> recipients);
   void tell_received(const queue::QueuedMessage& message);
   [[nodiscard]] std::uint32_t shard_of(std::string_view address) const;
+  // Which shard stores a message to these: their own, or that of the session where they differ.
+  [[nodiscard]] std::uint32_t storing_shard(const std::vector<std::string>& recipients) const;
+  ring::Task<bool> ask_memory(std::uint32_t shard, std::uint64_t held, std::uint64_t wanted);
+  ring::Task<void> return_memory(MemoryGrant grant);
   void restore_recipients(queue::QueuedMessage& message, const spool::RecoveredMessage& recovered);
   void restore_reports(const spool::RecoveredMessage& recovered);
 
@@ -138,6 +157,8 @@ class Intake {
   void renumber(GivenPart& given);
   ring::Task<bool> record_given(const GivenPart& given);
   ring::Task<Message> make_part(const GivenPart& given);
+  // Once the other shard has memory for the content.
+  ring::Task<Verdict> submit_part(const GivenPart& given);
   ring::Task<bool> record_moved(const GivenPart& given);
 
   Room room_;

@@ -33,6 +33,10 @@ class Neighbours {
   // The giver has committed "moved": the taker may forget the part once it is done. Sent once;
   // should it be lost in a crash, recovery finds out by itself.
   virtual ring::Task<void> confirm(std::uint32_t shard, spool::PartKey key) = 0;
+  // As ContentMemory::ask() and give_back() there.
+  virtual ring::Task<bool> ask_memory(std::uint32_t shard, std::uint64_t held,
+                                      std::uint64_t wanted) = 0;
+  virtual ring::Task<void> return_memory(std::uint32_t shard, std::uint64_t held) = 0;
 
  protected:
   ~Neighbours() = default;

@@ -26,8 +26,9 @@ class Session : public ListHook<SessionTag> {
           const smtp::ServerSettings& settings, smtp::ClientInfo client, mail::IdSequence& ids,
           net::TlsContext* tls, Duration command_timeout, Duration block_timeout);
 
-  // Until the client or the server ends it; then the connection is closed.
-  ring::Task<void> run();
+  // Until the client or the server ends it; then the connection is closed. `early` is what the
+  // client has said already.
+  ring::Task<void> run(std::string early = {});
 
   // The daemon goes down: ends at once unless a transaction is open.
   void shut_down();
@@ -36,11 +37,15 @@ class Session : public ListHook<SessionTag> {
  private:
   enum class Next : std::uint8_t { receive, start_tls, end };
 
-  // Feeds all of it to the machine, waiting where too much is pending.
-  ring::Task<Next> consume(std::string_view bytes);
+  // Feeds all of it to the machine, waiting where too much is pending or memory is short; who waits
+  // for memory keeps no buffer of the pool meanwhile.
+  ring::Task<Next> consume(net::Received& received);
+  // More for the content that is coming in, or it will be refused.
+  ring::Task<void> get_memory();
   // Shakes hands. False: the session ends.
   ring::Task<bool> start_tls();
-  ring::Task<void> submit(std::uint64_t number, std::unique_ptr<mail::Message> message);
+  ring::Task<void> submit(std::uint64_t number, std::unique_ptr<mail::Message> message,
+                          intake::MemoryGrant grant);
   void flush();
 
   ring::Reactor& reactor_;
@@ -51,6 +56,7 @@ class Session : public ListHook<SessionTag> {
   std::string client_;  // its address, for people
   Duration command_timeout_;
   Duration block_timeout_;
+  intake::MemoryGrant grant_;  // for the content that is coming in
   bool shutting_down_ = false;
   ring::Event completed_;
   ring::Gate submissions_;

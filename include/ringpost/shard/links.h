@@ -18,7 +18,9 @@ namespace ringpost::shard {
 
 class Links final : public ring::Inbox, public intake::Neighbours {
  public:
-  Links(ring::Reactor& reactor, PostOffice& post, std::uint32_t shard);
+  // `memory` outlives it.
+  Links(ring::Reactor& reactor, PostOffice& post, std::uint32_t shard,
+        intake::ContentMemory& memory);
 
   // From now on letters are read; until then they wait in their mailboxes.
   // `reconfigure` is called between two turns, with the newest configuration only.
@@ -34,6 +36,9 @@ class Links final : public ring::Inbox, public intake::Neighbours {
   bool poll() override;
   ring::Task<intake::Verdict> submit(std::uint32_t shard, intake::Parcel parcel) override;
   ring::Task<void> confirm(std::uint32_t shard, spool::PartKey key) override;
+  ring::Task<bool> ask_memory(std::uint32_t shard, std::uint64_t held,
+                              std::uint64_t wanted) override;
+  ring::Task<void> return_memory(std::uint32_t shard, std::uint64_t held) override;
   // The same question to every shard, this one included.
   ring::Task<std::vector<control::Answer>> ask_all(control::Command command);
 
@@ -52,12 +57,14 @@ class Links final : public ring::Inbox, public intake::Neighbours {
   bool take_configuration();
   ring::Task<void> answer_submit(std::uint32_t from, SubmitLetter letter);
   ring::Task<void> answer_order(std::uint32_t from, QuestionLetter letter);
+  ring::Task<void> answer_memory(std::uint32_t from, MemoryLetter letter);
   ring::Task<void> answer_confirm(std::uint32_t from, ConfirmLetter letter);
   void take_answer(AnswerLetter letter);
 
   ring::Reactor& reactor_;
   PostOffice& post_;
   std::uint32_t shard_;
+  intake::ContentMemory& memory_;
   intake::Intake* intake_ = nullptr;
   const control::ShardView* view_ = nullptr;
   control::Operator* operator_ = nullptr;
@@ -65,10 +72,12 @@ class Links final : public ring::Inbox, public intake::Neighbours {
   std::uint64_t next_token_ = 1;
   std::map<std::uint64_t, Waiting*> waiting_;
   std::vector<std::size_t> under_way_;  // requests, by shard
+  std::vector<std::size_t> waiting_for_memory_;
   bool drain_seen_ = false;
   std::uint32_t reopen_seen_ = 0;
   ring::Event news_;
   std::deque<ring::Event> room_;  // for requests, by shard
+  std::deque<ring::Event> memory_room_;
   ring::Gate gate_;
 };
 

@@ -29,6 +29,11 @@ struct ConfirmLetter {
   std::uint64_t token;
   spool::PartKey key;
 };
+struct MemoryLetter {  // asks for it, or gives it back
+  std::uint64_t token;
+  std::uint64_t held;
+  std::uint64_t wanted;  // 0: nothing any more
+};
 struct QuestionLetter {
   std::uint64_t token;
   control::Command command;
@@ -37,8 +42,8 @@ struct AnswerLetter {
   std::uint64_t token;
   std::variant<intake::Verdict, control::Answer> answer;
 };
-using Letter =
-    std::variant<std::monostate, SubmitLetter, ConfirmLetter, QuestionLetter, AnswerLetter>;
+using Letter = std::variant<std::monostate, SubmitLetter, ConfirmLetter, MemoryLetter,
+                            QuestionLetter, AnswerLetter>;
 
 // What a shard gets from the daemon's main thread on reload: a copy of its own.
 struct NewConfiguration {
@@ -58,6 +63,8 @@ class PostOffice {
  public:
   // Requests that a shard may have under way to another.
   static constexpr std::size_t most_requests = 1024;
+  // Of these, those that wait for memory there: they shall not be in small messages' way.
+  static constexpr std::size_t most_waiting = 256;
   // Configurations that a shard may not have taken yet.
   static constexpr std::size_t most_configurations = 4;
 

@@ -16,6 +16,7 @@
 #include "ringpost/intake/intake.h"
 #include "ringpost/intake/reports.h"
 #include "ringpost/listener/listener.h"
+#include "ringpost/shard/descriptor_shares.h"
 #include "ringpost/shard/links.h"
 #include "ringpost/shard/post_office.h"
 
@@ -26,6 +27,7 @@ struct ShardSettings {
   config::Loaded configuration;  // this shard's own copy
   std::vector<Endpoint> dns_servers;
   std::vector<Endpoint> listening;  // own endpoints, where no mail may be sent
+  DescriptorShares descriptors = {};
   unsigned receive_buffers = 4096;
   std::unique_ptr<net::TlsContext> server_tls = nullptr;         // null: STARTTLS is not offered
   std::unique_ptr<net::TlsContext> client_tls = nullptr;         // null: none is spoken
@@ -39,13 +41,15 @@ class Shard {
   [[nodiscard]] ring::Reactor& reactor() { return reactor_; }
   [[nodiscard]] intake::Intake& intake() { return intake_; }
   [[nodiscard]] Links& links() { return links_; }
+  [[nodiscard]] const intake::ContentMemory& memory() const { return memory_; }
   [[nodiscard]] const delivery::ReadAhead& read_ahead() const { return read_ahead_; }
   [[nodiscard]] const control::ShardView& view() const { return view_; }
   [[nodiscard]] control::Operator& hand() { return operator_; }
 
   // On the shard's thread, in this order.
   ring::Task<Result<>> recover();
-  void begin(std::vector<int> listeners, std::span<const spool::PartKey> on_their_way);
+  void begin(std::vector<int> listeners, std::span<const spool::PartKey> on_their_way,
+             std::vector<int> proxied_listeners = {});
   // Until the daemon asks to drain; reopens the event log when asked to.
   ring::Task<void> live();
   // No new mail, transactions under way may end until `deadline`; everything recorded.
@@ -57,6 +61,7 @@ class Shard {
   // mail may still be on its way out of one that has moved.
   intake::LocalGroup group_for(const config::QueueGroup& settings);
   void reconfigure(NewConfiguration fresh);
+  void share_memory();
   [[nodiscard]] control::ShardView make_view();
   ring::Task<void> meet(std::atomic<std::uint32_t>& arrived);
   ring::Task<void> abort_at(Instant deadline);
@@ -86,6 +91,7 @@ class Shard {
   bool begun_ = false;
   std::deque<delivery::GroupService> services_;
   std::vector<intake::LocalGroup> groups_;
+  intake::ContentMemory memory_;
   Links links_;
   intake::Intake intake_;
   intake::Reports reports_;

@@ -12,7 +12,15 @@
 
 namespace ringpost::smtp {
 
-enum class ContentFault : std::uint8_t { none, bare_cr, bare_lf, nul, long_line, too_big };
+enum class ContentFault : std::uint8_t {
+  none,
+  bare_cr,
+  bare_lf,
+  nul,
+  long_line,
+  too_big,
+  no_memory
+};
 
 enum class ContentEnd : std::uint8_t { dot, last_chunk };
 
@@ -40,6 +48,12 @@ class ContentReader {
   void announce(std::uint64_t bytes);
   // With ContentEnd::last_chunk: that was all. Adds the CRLF at the very end where it is missing.
   void finish();
+
+  // What it takes in memory so far; room for more, without copying it again and again.
+  [[nodiscard]] std::size_t size() const { return content_.size(); }
+  void reserve(std::size_t bytes) { content_.reserve(bytes); }
+  // The rest is read and not kept.
+  void give_up() { fail(ContentFault::no_memory); }
 
   // The first thing wrong in the order of the bytes, and the line, from 1, that it is in.
   [[nodiscard]] ContentFault fault() const { return fault_; }

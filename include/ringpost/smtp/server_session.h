@@ -7,8 +7,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <limits>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "ringpost/base/time.h"
 #include "ringpost/mail/id_sequence.h"
@@ -30,6 +32,8 @@ struct ServerSettings {
   // Commands that no mail client would send, since the last accepted message; then 421.
   unsigned max_errors = 20;
   bool starttls = false;  // is offered (RFC 3207)
+  // What a content may take in memory before Step::memory asks for more.
+  std::size_t unasked_memory = std::numeric_limits<std::size_t>::max();
 };
 
 struct ClientInfo {
@@ -47,7 +51,8 @@ class ServerSession {
   enum class Step : std::uint8_t {
     need_more,  // all bytes are consumed
     message,    // take_message(), then feed the rest
-    full,       // too much awaits complete(): stop reading, then feed the rest again
+    memory,  // the content needs more: allow_memory() or refuse_memory(), then feed the rest again
+    full,    // too much awaits complete(): stop reading, then feed the rest again
     start_tls,  // send the output, shake hands, tls_started(); there is no rest
     close,      // feed no more; close when nothing is pending and the output is sent
   };
@@ -56,6 +61,19 @@ class ServerSession {
     Step step;
   };
   Progress feed(std::string_view bytes, WallTime now);
+
+  // After Step::memory: how much the content wants altogether, and for whom. Once refused, it is
+  // read to its end, not kept, and answered 452.
+  [[nodiscard]] std::uint64_t wanted_memory() const { return wanted_memory_; }
+  [[nodiscard]] const std::vector<std::string>& recipients() const {
+    return message_.envelope.recipients;
+  }
+  void allow_memory();
+  void refuse_memory() { content_.give_up(); }
+  // What was allowed and is still in use; after Step::message it is the message's.
+  [[nodiscard]] std::uint64_t allowed_memory() const {
+    return content_.fault() == ContentFault::none ? allowed_memory_ : 0;
+  }
 
   // After Step::start_tls, when the handshake is done. All that was said before is forgotten.
   void tls_started();
@@ -110,6 +128,8 @@ class ServerSession {
   void run_rcpt(std::string_view argument);
   void run_data(std::string_view argument, WallTime now);
   void run_bdat(std::string_view argument, WallTime now);
+  // Whether the content cannot take `coming` bytes.
+  [[nodiscard]] bool wants_memory(std::size_t coming);
   void begin_content(std::uint64_t expected_size, ContentEnd end, WallTime now);
   std::size_t feed_content(std::string_view bytes, WallTime now);
   void end_of_chunk(WallTime now);
@@ -136,6 +156,9 @@ class ServerSession {
   bool last_chunk_ = false;
   std::uint64_t chunk_size_ = 0;
   std::uint64_t chunk_left_ = 0;
+  std::uint64_t expected_memory_ = 0;  // as far as the client has told
+  std::uint64_t wanted_memory_ = 0;
+  std::uint64_t allowed_memory_ = 0;  // beyond what needs no asking
   bool message_ready_ = false;
   bool closing_ = false;
   unsigned errors_ = 0;
