@@ -41,6 +41,12 @@ ShardStatus status_of(const ShardView& view) {
     status.held += counts.held;
     status.in_flight += counts.in_flight;
   });
+  std::uint64_t adopted_bytes = 0;
+  for (const AdoptedView& adopted : view.adopted) {
+    status.reports_owed += adopted.ledger.reports_owed();
+    status.messages_queued += adopted.messages.size() + adopted.ledger.reports_owed();
+    adopted_bytes += adopted.spool.counters().live_bytes;
+  }
   status.connections_open = view.cache.open();
   status.connections_idle = view.cache.idle();
   status.accepted_total = view.intake.accepted_total();
@@ -54,7 +60,7 @@ ShardStatus status_of(const ShardView& view) {
   status.suppressed_total = counters.suppressed;
   const spool::SpoolCounters spool = view.spool.counters();
   status.quarantined_total = spool.quarantined_total;
-  status.spool_live_bytes = spool.live_bytes;
+  status.spool_live_bytes = spool.live_bytes + adopted_bytes;
   status.spool_free_bytes = spool.free_bytes;
   return status;
 }

@@ -130,6 +130,11 @@ Answer show(const ShardView& view, const ShowCommand& command) {
   for (const queue::QueuedMessage* const part : view.messages.parts_of(id)) {
     parts.push_back(view_of(view, *part));
   }
+  for (const AdoptedView& adopted : view.adopted) {
+    for (const queue::QueuedMessage* const part : adopted.messages.parts_of(id)) {
+      parts.push_back(view_of(view, *part));
+    }
+  }
   if (parts.empty()) {
     return no_message(command.id);
   }

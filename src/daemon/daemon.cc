@@ -14,13 +14,13 @@
 #include <utility>
 
 #include "ringpost/base/log.h"
-#include "ringpost/base/text.h"
 #include "ringpost/control/hold_file.h"
 #include "ringpost/control/server.h"
 #include "ringpost/daemon/system_check.h"
 #include "ringpost/daemon/version.h"
 #include "ringpost/dns/resolv_conf.h"
 #include "ringpost/events/torn_line.h"
+#include "ringpost/spool/shard_directories.h"
 
 namespace ringpost::daemon {
 namespace {
@@ -40,28 +40,6 @@ std::vector<Endpoint> name_servers(const config::Config& config) {
   std::ifstream file("/etc/resolv.conf");
   const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
   return dns::parse_resolv_conf(text);
-}
-
-// A spool of more shards than there are now would leave mail where nobody looks.
-Result<> refuse_orphaned_shards(ring::Kernel& kernel, const config::Config& config) {
-  std::vector<std::string> names;
-  kernel.list_directory(config.spool.directory, names);
-  std::uint64_t written_by = 0;
-  for (const std::string& name : names) {
-    constexpr std::string_view prefix = "shard-";
-    if (name.starts_with(prefix)) {
-      const auto number = parse_number(std::string_view(name).substr(prefix.size()));
-      written_by = std::max(written_by, number ? *number + 1 : 0);
-    }
-  }
-  if (written_by <= config.shards.count) {
-    return {};
-  }
-  return fail(fmt::format("{} was written by {} shards, but shards.count is {}",
-                          config.spool.directory, written_by, config.shards.count),
-              fmt::format("start with shards.count = {}, or, once its queue is empty, remove the "
-                          "shard directories that are too many",
-                          written_by));
 }
 
 std::vector<Endpoint> listening_endpoints(const config::Config& config) {
@@ -226,10 +204,19 @@ Result<> Daemon::make_shards() {
   }
   lock_.push_back(std::move(*lock));
   events::end_torn_line(config.log.events);
+  const Result<std::vector<std::uint32_t>> old =
+      spool::directories_beyond(config.spool.directory, config.shards.count);
+  if (!old) {
+    return std::unexpected(old.error());
+  }
   post_ = std::make_unique<shard::PostOffice>(config.shards.count);
   const shard::DescriptorShares shares = shares_of_descriptors(config);
   for (std::uint32_t number = 0; number < config.shards.count; ++number) {
     Worker* const worker = workers_[number].get();
+    std::vector<std::uint32_t> adopted;
+    std::ranges::copy_if(*old, std::back_inserter(adopted), [&](std::uint32_t other) {
+      return other % config.shards.count == number;
+    });
     worker->shard = std::make_unique<shard::Shard>(
         *worker->kernel, *post_,
         shard::ShardSettings{.number = number,
@@ -239,17 +226,18 @@ Result<> Daemon::make_shards() {
                              .descriptors = shares,
                              .server_tls = std::move(tls_[number].server),
                              .client_tls = std::move(tls_[number].client),
-                             .suppressed = running_.suppressed});
+                             .suppressed = running_.suppressed,
+                             .adopted = std::move(adopted)});
     post_->enroll(number, worker->shard->reactor());
   }
   started_ = workers_.front()->kernel->clocks().monotonic;
-  return refuse_orphaned_shards(*workers_.front()->kernel, config);
+  return {};
 }
 
 void Daemon::wait_for_go(Worker& worker, Result<> recovered) {
   std::unique_lock lock(mutex_);
   worker.recovered = std::move(recovered);
-  worker.on_their_way = worker.shard->intake().parts_on_their_way();
+  worker.hand_overs = worker.shard->hand_overs();
   ++recovered_;
   changed_.notify_all();
   changed_.wait(lock, [this] { return go_; });
@@ -259,7 +247,7 @@ ring::Task<void> Daemon::live(Worker& worker) {
   shard::Shard& shard = *worker.shard;
   Result<> recovered = co_await shard.recover();
   wait_for_go(worker, std::move(recovered));
-  shard.begin(worker.listeners, on_their_way_, worker.proxied_listeners);
+  shard.begin(worker.listeners, hand_overs_, worker.proxied_listeners);
   if (&worker == workers_.front().get()) {
     const config::Config& config = configuration_.config;
     Desk desk(shard, *post_, config, started_);
@@ -315,9 +303,9 @@ Result<> Daemon::wait_for_recovery() {
     if (!worker->recovered) {
       return worker->recovered;
     }
-    on_their_way_.insert(on_their_way_.end(), worker->on_their_way.begin(),
-                         worker->on_their_way.end());
+    hand_overs_.add(std::move(worker->hand_overs));
   }
+  hand_overs_.sort();
   return open_listeners();
 }
 

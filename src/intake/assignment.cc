@@ -32,7 +32,7 @@ std::string_view name_of(MatchKind kind) {
 }
 
 Assignment::Assignment(const config::Config& config, std::uint32_t shards)
-    : interval_(config.spool.interval) {
+    : shards_(shards), interval_(config.spool.interval) {
   for (const config::QueueGroup& group : config.queue_groups) {
     const auto number = static_cast<std::uint32_t>(groups_.size());
     const auto hashed = static_cast<std::uint32_t>(stable_hash(group.name) % shards);

@@ -69,6 +69,9 @@ ring::Task<void> Intake::hand_over(GivenPart given) {
       given.recorded = ready;
     }
     if (ready) {
+      if (given.taken) {
+        break;
+      }
       const Verdict verdict = co_await submit_part(given);
       if (verdict == Verdict::accepted) {
         break;
@@ -267,21 +270,52 @@ void Intake::restore_reports(const spool::RecoveredMessage& recovered) {
   }
 }
 
-std::vector<spool::PartKey> Intake::parts_on_their_way() const {
-  std::vector<spool::PartKey> keys;
+HandOvers Intake::hand_overs() const {
+  HandOvers found;
   for (const auto& [shard, parts] : to_give_) {
     for (const GivenPart& given : parts) {
-      keys.push_back(part_key(given.key.message, given.part));
+      if (given.recorded) {
+        found.on_their_way.push_back(part_key(given.key.message, given.part));
+      }
     }
   }
-  return keys;
+  if (room_.shard >= room_.assignment.shards()) {
+    for (const auto& [key, taken] : unconfirmed_) {
+      found.taken.push_back(key);
+    }
+  }
+  return found;
 }
 
-void Intake::resume(std::span<const spool::PartKey> on_their_way) {
+void Intake::redirect(const HandOvers& all) {
+  std::vector<GivenPart> moving;
+  for (auto parts = to_give_.lower_bound(room_.assignment.shards()); parts != to_give_.end();
+       ++parts) {
+    for (GivenPart& given : std::exchange(parts->second, {})) {
+      given.taken = std::ranges::binary_search(all.taken, part_key(given.key.message, given.part));
+      if (given.taken) {
+        parts->second.push_back(std::move(given));
+      } else {
+        moving.push_back(std::move(given));
+      }
+    }
+  }
+  for (GivenPart& given : moving) {
+    const queue::QueuedMessage* const here = room_.messages.find(given.key.message, given.key.part);
+    check(here != nullptr, "a message was forgotten although a part of it was never taken");
+    // Its other recipients may belong elsewhere: the taker will hand them on.
+    given.shard = shard_of(here->address_of(here->recipients()[given.recipients.front()]));
+    renumber(given);
+    to_give_[given.shard].push_back(std::move(given));
+  }
+}
+
+void Intake::resume(const HandOvers& all) {
   recovering_ = false;
+  redirect(all);
   std::vector<spool::PartKey> settled;
   for (const auto& [key, taken] : unconfirmed_) {
-    if (std::ranges::find(on_their_way, key) == on_their_way.end()) {
+    if (!std::ranges::binary_search(all.on_their_way, key)) {
       settled.push_back(key);
     }
   }

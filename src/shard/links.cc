@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "ringpost/delivery/places.h"
+
 namespace ringpost::shard {
 
 Links::Links(ring::Reactor& reactor, PostOffice& post, std::uint32_t shard,
@@ -23,6 +25,10 @@ void Links::start(intake::Intake& intake, const control::ShardView& view, contro
   operator_ = &hand;
   reconfigure_ = std::move(reconfigure);
   reactor_.set_inbox(this);
+}
+
+void Links::adopt(std::uint32_t shard, intake::Intake* intake) {
+  adopted_[shard] = intake;
 }
 
 ring::Task<void> Links::close() {
@@ -115,13 +121,22 @@ ring::Task<Links::Answer> Links::request(std::uint32_t shard, Letter letter, std
 }
 
 ring::Task<intake::Verdict> Links::submit(std::uint32_t shard, intake::Parcel parcel) {
+  if (shard == shard_) {
+    co_return co_await intake_->take_over(std::move(parcel));
+  }
   const std::uint64_t token = next_token_++;
   Letter letter = SubmitLetter(token, std::move(parcel));
   const Answer answer = co_await request(shard, std::move(letter), token);
   co_return std::get<intake::Verdict>(answer);
 }
 
+// The spool of a shard that is no more is with the one that its number comes down to.
 ring::Task<void> Links::confirm(std::uint32_t shard, spool::PartKey key) {
+  shard %= post_.shards();
+  if (shard == shard_) {
+    co_await confirm_here(key);
+    co_return;
+  }
   const std::uint64_t token = next_token_++;
   Letter letter = ConfirmLetter(token, key);
   const Answer answer = co_await request(shard, std::move(letter), token);
@@ -178,6 +193,16 @@ ring::Task<void> Links::answer_order(std::uint32_t from, QuestionLetter letter) 
   post(from, AnswerLetter{letter.token, std::move(answer)});
 }
 
+ring::Task<void> Links::confirm_here(spool::PartKey key) {
+  intake::Intake* intake = intake_;
+  if (const auto adopted = adopted_.find(delivery::taker_of(key.part)); adopted != adopted_.end()) {
+    intake = adopted->second;
+  }
+  if (intake != nullptr) {
+    co_await intake->confirmed(key);
+  }
+}
+
 ring::Task<void> Links::answer_memory(std::uint32_t from, MemoryLetter letter) {
   bool granted = true;
   if (letter.wanted == 0) {
@@ -190,7 +215,7 @@ ring::Task<void> Links::answer_memory(std::uint32_t from, MemoryLetter letter) {
 }
 
 ring::Task<void> Links::answer_confirm(std::uint32_t from, ConfirmLetter letter) {
-  co_await intake_->confirmed(letter.key);
+  co_await confirm_here(letter.key);
   post(from, AnswerLetter{letter.token, intake::Verdict::accepted});
 }
 

@@ -90,6 +90,12 @@ Shard::Shard(ring::Kernel& kernel, PostOffice& post, ShardSettings settings)
   messages_.contents().set_budget(configuration_.config.spool.memory_budget / post.shards());
   share_memory();
   cache_.set_most_open(settings.descriptors.outbound);
+  for (const std::uint32_t number : settings.adopted) {
+    AdoptedSpool& adopted = adopted_.emplace_back(
+        AdoptedSpool::Room{reactor_, assignment_, events_, ids_, links_, memory_}, number,
+        spool_settings(configuration_.config, number), configuration_.config.identity.hostname);
+    adopted_views_.push_back(adopted.view());
+  }
   if (settings.suppressed != nullptr) {
     ledger_.use_suppressions(std::move(settings.suppressed));
   }
@@ -183,7 +189,8 @@ control::ShardView Shard::make_view() {
           resolver_,
           spool_,
           intake_,
-          operator_.holds()};
+          operator_.holds(),
+          adopted_views_};
 }
 
 ring::Task<Result<>> Shard::recover() {
@@ -205,9 +212,13 @@ ring::Task<Result<>> Shard::recover() {
   if (!recovered) {
     co_return std::unexpected(recovered.error());
   }
-  std::uint64_t highest = post_.highest_id.load();
-  while (highest < recovered->highest_id.value &&
-         !post_.highest_id.compare_exchange_weak(highest, recovered->highest_id.value)) {
+  note_highest(recovered->highest_id);
+  for (AdoptedSpool& adopted : adopted_) {
+    const Result<spool::Recovered> old = co_await adopted.recover();
+    if (!old) {
+      co_return std::unexpected(old.error());
+    }
+    note_highest(old->highest_id);
   }
   if (recovered->messages > 0 || recovered->quarantined > 0) {
     log::info("shard {}: {} messages recovered, {} torn tails, {} damaged places quarantined",
@@ -216,13 +227,30 @@ ring::Task<Result<>> Shard::recover() {
   co_return Result<>();
 }
 
-void Shard::begin(std::vector<int> listeners, std::span<const spool::PartKey> on_their_way,
+void Shard::note_highest(mail::MessageId id) {
+  std::uint64_t highest = post_.highest_id.load();
+  while (highest < id.value && !post_.highest_id.compare_exchange_weak(highest, id.value)) {
+  }
+}
+
+intake::HandOvers Shard::hand_overs() const {
+  intake::HandOvers all = intake_.hand_overs();
+  for (const AdoptedSpool& adopted : adopted_) {
+    all.add(adopted.hand_overs());
+  }
+  return all;
+}
+
+void Shard::begin(std::vector<int> listeners, const intake::HandOvers& all,
                   std::vector<int> proxied_listeners) {
   ids_.never_below(mail::MessageId{post_.highest_id.load()});
   links_.start(intake_, view_, operator_,
                [this](NewConfiguration fresh) { reconfigure(std::move(fresh)); });
   reports_.start(intake_);
-  intake_.resume(on_their_way);
+  intake_.resume(all);
+  for (AdoptedSpool& adopted : adopted_) {
+    adopted.begin(all);
+  }
   for (delivery::GroupService& service : services_) {
     service.start();
   }
@@ -271,6 +299,9 @@ ring::Task<void> Shard::drain(Instant deadline) {
   co_await listener_.close(deadline);
   co_await meet(post_.listeners_closed);
   co_await reports_.close();
+  for (AdoptedSpool& adopted : adopted_) {
+    co_await adopted.stop_giving();
+  }
   co_await intake_.close();
   co_await meet(post_.intakes_closed);
   co_await links_.close();
@@ -282,6 +313,9 @@ ring::Task<void> Shard::drain(Instant deadline) {
   drained_ = true;
   drained_event_.notify_all();
   co_await gate_.close();
+  for (AdoptedSpool& adopted : adopted_) {
+    co_await adopted.close();
+  }
   co_await ledger_.close();
   co_await events_.close(1s);
   co_await spool_.close();

@@ -109,7 +109,7 @@ class InspectTest : public testing::Test {
   [[nodiscard]] Answer ask(const Command& command) {
     const ShardView view{0,         reactor_,  loaded_.config, loaded_.origins, assignment_,
                          groups_,   messages_, cache_,         ledger_,         hosts_,
-                         resolver_, spool_,    *intake_,       holds_};
+                         resolver_, spool_,    *intake_,       holds_,          adopted_};
     return inspect(view, command);
   }
   template <class Kind>
@@ -191,6 +191,7 @@ class InspectTest : public testing::Test {
   queue::Messages messages_;
   delivery::HostTable hosts_;
   queue::Holds holds_;
+  std::vector<AdoptedView> adopted_;
   delivery::ConnectionCache cache_;
   delivery::Ledger ledger_;
   intake::ContentMemory memory_;

@@ -1,5 +1,5 @@
 // Several shards in a simulated world: messages whose recipients live on different shards, crashes
-// at any moment, and restarts with more shards than before. A failure names its seed.
+// at any moment, and restarts with more or fewer shards than before. A failure names its seed.
 #include <gtest/gtest.h>
 
 #include <string>
@@ -108,6 +108,43 @@ TEST_P(ShardsOnSim, NothingIsLostInAnyCrash) {
   EXPECT_EQ(world.what_is_wrong(true), "");
   EXPECT_EQ(world.complaints(), "");
   EXPECT_LE(extra_copies(world), static_cast<std::size_t>(crashes) * 60);
+  for (std::uint32_t number = 0; number < world.relay.shards(); ++number) {
+    EXPECT_EQ(world.relay.shard(number).view().spool.counters().live_messages, 0U);
+    EXPECT_EQ(world.relay.shard(number).view().spool.counters().quarantined_total, 0U);
+  }
+  EXPECT_TRUE(world.relay.drain());
+}
+
+// From one life to the next the number of shards is any; crashes come in the middle of adoption.
+TEST_P(ShardsOnSim, NothingIsLostWhenThereAreFewerOrMoreShards) {
+  MailWorld world(GetParam(), 5);
+  add_sites(world);
+  Random& random = world.world.random();
+  const int crashes = 4 + static_cast<int>(random.below(5));
+  for (int crash = 0; crash < crashes; ++crash) {
+    world.relay.start();
+    const bool early = random.below(3) == 0;
+    if (!early) {
+      ASSERT_TRUE(world.world.run_until([&] { return world.relay.ready(); }, 1min));
+      write_some(world, 40);
+      world.begin_inject(4);
+    }
+    world.world.run_for(sim::between(random, 0us, early ? 60ms : 400ms));
+    world.relay.crash(random.below(3) == 0 ? sim::Crash::killed : sim::Crash::power_cut);
+    world.world.run_for(1s);
+    world.relay.set_shards(1 + static_cast<std::uint32_t>(random.below(5)));
+  }
+  world.relay.set_shards(2);
+  ASSERT_TRUE(world.relay.start_and_wait());
+  ASSERT_TRUE(world.settle(1h)) << world.queued() << " messages do not move";
+  EXPECT_EQ(world.what_is_wrong(true), "");
+  EXPECT_EQ(world.complaints(), "");
+  EXPECT_LE(extra_copies(world), static_cast<std::size_t>(crashes) * 60);
+  world.world.run_for(1min);
+  for (int old = 2; old < 5; ++old) {
+    const std::string first = "/spool/shard-" + std::to_string(old) + "/00000001.segment";
+    EXPECT_EQ(world.relay.host().disk().find(first), nullptr);
+  }
   for (std::uint32_t number = 0; number < world.relay.shards(); ++number) {
     EXPECT_EQ(world.relay.shard(number).view().spool.counters().live_messages, 0U);
     EXPECT_EQ(world.relay.shard(number).view().spool.counters().quarantined_total, 0U);

@@ -51,17 +51,23 @@ config::Loaded MailRelay::load(const std::vector<std::string>& more) const {
 }
 
 void MailRelay::start() {
+  most_shards_ = std::max(most_shards_, shards_);
   configuration_ = load(settings_);
   post_ = std::make_unique<shard::PostOffice>(shards_);
-  on_their_way_.clear();
+  hand_overs_ = {};
   ready_ = false;
   for (std::uint32_t number = 0; number < shards_; ++number) {
     auto worker = std::make_unique<Worker>();
     worker->kernel = std::make_unique<SimKernel>(host_);
-    worker->shard = std::make_unique<shard::Shard>(
-        *worker->kernel, *post_,
-        shard::ShardSettings{
-            number, configuration_, {name_server_}, {endpoint_}, descriptors, 256});
+    worker->shard =
+        std::make_unique<shard::Shard>(*worker->kernel, *post_,
+                                       shard::ShardSettings{.number = number,
+                                                            .configuration = configuration_,
+                                                            .dns_servers = {name_server_},
+                                                            .listening = {endpoint_},
+                                                            .descriptors = descriptors,
+                                                            .receive_buffers = 256,
+                                                            .adopted = adopted_by(number)});
     ring::Reactor& reactor = worker->shard->reactor();
     worker->gate = std::make_unique<ring::Gate>(reactor.ready());
     post_->enroll(number, reactor);
@@ -74,6 +80,17 @@ void MailRelay::start() {
   }
 }
 
+// The directories of shards that are no more, as the daemon deals them out.
+std::vector<std::uint32_t> MailRelay::adopted_by(std::uint32_t number) {
+  std::vector<std::uint32_t> adopted;
+  for (std::uint32_t old = shards_ + number; old < most_shards_; old += shards_) {
+    if (host_.disk().find(fmt::format("/spool/shard-{}", old)) != nullptr) {
+      adopted.push_back(old);
+    }
+  }
+  return adopted;
+}
+
 bool MailRelay::start_and_wait(Duration longest) {
   start();
   return world_.run_until([this] { return ready_; }, longest);
@@ -84,8 +101,7 @@ ring::Task<void> MailRelay::live(Worker& worker) {
   const Result<> recovered = co_await shard.recover();
   check(recovered.has_value(), recovered ? "" : recovered.error().describe());
   worker.recovered = true;
-  const std::vector<spool::PartKey> parts = shard.intake().parts_on_their_way();
-  on_their_way_.insert(on_their_way_.end(), parts.begin(), parts.end());
+  hand_overs_.add(shard.hand_overs());
   const auto has_recovered = [](const auto& each) { return each->recovered; };
   while (!std::ranges::all_of(workers_, has_recovered)) {
     co_await shard.reactor().sleep(1ms);
@@ -93,10 +109,11 @@ ring::Task<void> MailRelay::live(Worker& worker) {
   const Result<int> listener = net::listen_on(*worker.kernel, endpoint_);
   check(listener.has_value(), "the relay cannot listen");
   std::vector<int> listeners(1, *listener);
+  hand_overs_.sort();
   if (behind_proxy) {
-    shard.begin({}, on_their_way_, std::move(listeners));
+    shard.begin({}, hand_overs_, std::move(listeners));
   } else {
-    shard.begin(std::move(listeners), on_their_way_);
+    shard.begin(std::move(listeners), hand_overs_);
   }
   worker.began = true;
   ready_ = std::ranges::all_of(workers_, [](const auto& each) { return each->began; });

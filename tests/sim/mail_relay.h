@@ -55,6 +55,7 @@ class MailRelay {
   };
 
   ring::Task<void> live(Worker& worker);
+  [[nodiscard]] std::vector<std::uint32_t> adopted_by(std::uint32_t number);
   [[nodiscard]] config::Loaded load(const std::vector<std::string>& settings) const;
 
   SimWorld& world_;
@@ -66,7 +67,8 @@ class MailRelay {
   config::Loaded configuration_;
   std::unique_ptr<shard::PostOffice> post_;
   std::vector<std::unique_ptr<Worker>> workers_;
-  std::vector<spool::PartKey> on_their_way_;
+  intake::HandOvers hand_overs_;
+  std::uint32_t most_shards_ = 0;  // ever
   bool ready_ = false;
 };
 

@@ -92,6 +92,9 @@ std::size_t MailWorld::queued() {
   std::size_t messages = 0;
   for (std::uint32_t number = 0; number < relay.shards(); ++number) {
     messages += relay.shard(number).view().messages.size();
+    for (const control::AdoptedView& adopted : relay.shard(number).view().adopted) {
+      messages += adopted.messages.size();
+    }
   }
   return messages;
 }

@@ -25,6 +25,13 @@
 
 namespace ringpost::control {
 
+// The spool of a shard that is no more, while this one hands its mail over.
+struct AdoptedView {
+  const queue::Messages& messages;
+  const delivery::Ledger& ledger;
+  const spool::Spool& spool;
+};
+
 struct ShardView {
   std::uint32_t shard;
   ring::Reactor& reactor;
@@ -40,6 +47,7 @@ struct ShardView {
   const spool::Spool& spool;
   const intake::Intake& intake;
   const queue::Holds& holds;
+  const std::vector<AdoptedView>& adopted;
 };
 
 using Answer = std::variant<ShardStatus, Queue, Groups, Explanation, MessageView, HoldList, Change,

@@ -41,7 +41,7 @@ class Daemon {
     std::vector<int> listeners;
     std::vector<int> proxied_listeners;
     Result<> recovered;
-    std::vector<spool::PartKey> on_their_way;
+    intake::HandOvers hand_overs;
     std::thread thread;
   };
 
@@ -80,7 +80,7 @@ class Daemon {
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<Endpoint> listening_;
   std::vector<Endpoint> listening_to_proxies_;
-  std::vector<spool::PartKey> on_their_way_;
+  intake::HandOvers hand_overs_;  // of all shards
   Instant started_;
 
   std::mutex mutex_;

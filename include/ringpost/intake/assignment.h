@@ -46,6 +46,7 @@ class Assignment {
   // for as long as it need not wait.
   [[nodiscard]] std::optional<Duration> storing_delay(std::uint32_t group) const;
   [[nodiscard]] bool all_committed() const { return all_committed_; }
+  [[nodiscard]] std::uint32_t shards() const { return shards_; }
 
  private:
   struct TextHash {
@@ -56,6 +57,7 @@ class Assignment {
   };
   using Patterns = std::unordered_map<std::string, std::uint32_t, TextHash, std::equal_to<>>;
 
+  std::uint32_t shards_;
   std::vector<AssignedGroup> groups_;
   std::uint32_t first_default_ = 0;
   Duration interval_;

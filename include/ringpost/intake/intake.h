@@ -86,11 +86,12 @@ class Intake {
 
   // --- recovery, before anything else -----------------------------------------------------------
   void recover(spool::RecoveredMessage&& message);
-  // The parts that recovery found on their way to other shards.
-  [[nodiscard]] std::vector<spool::PartKey> parts_on_their_way() const;
-  // `on_their_way`: those of all shards. Confirms what nobody will hand over again, then goes on
+  [[nodiscard]] HandOvers hand_overs() const;
+  // `all`: those of all shards, sorted. Confirms what nobody will hand over again, then goes on
   // with the hand-overs of our own.
-  void resume(std::span<const spool::PartKey> on_their_way);
+  void resume(const HandOvers& all);
+  // Parts that were taken and whose givers have not let go yet.
+  [[nodiscard]] std::size_t unconfirmed() const { return unconfirmed_.size(); }
 
   [[nodiscard]] std::uint64_t accepted_total() const { return accepted_; }
   ring::Task<void> close();
@@ -104,6 +105,7 @@ class Intake {
     std::uint32_t shard = 0;
     std::vector<std::uint32_t> recipients;
     bool recorded = false;  // the spool knows that they are frozen
+    bool taken = false;     // before the restart, by the spool of a shard that is no more
   };
   using Message = std::unique_ptr<mail::Message>;
 
@@ -152,9 +154,11 @@ class Intake {
   ring::Task<void> hand_over(GivenPart given);
   // Those that recovery found for this shard, one after the other.
   ring::Task<void> hand_over_all(std::uint32_t shard);
-  // Freezes them on disk, where recovery found that their group lives elsewhere now.
-  // Another part of the message has the number already.
+  // What was given to shards that are no more, and not taken, goes to those that own it now.
+  void redirect(const HandOvers& all);
+  // Another part of the message has the number already, or it goes to another shard.
   void renumber(GivenPart& given);
+  // Freezes them on disk, where recovery found that their group lives elsewhere now.
   ring::Task<bool> record_given(const GivenPart& given);
   ring::Task<Message> make_part(const GivenPart& given);
   // Once the other shard has memory for the content.

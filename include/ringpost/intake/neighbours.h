@@ -3,8 +3,10 @@
 // and for the answer, never for a lock.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "ringpost/mail/message.h"
 #include "ringpost/ring/task.h"
@@ -26,9 +28,28 @@ struct Parcel {
   std::uint32_t hop = 0;
 };
 
+// What recovery knows of hand-overs that were under way. All shards compare theirs before any of
+// them goes on.
+struct HandOvers {
+  std::vector<spool::PartKey> on_their_way;  // their givers have recorded them
+  // Not confirmed yet, by the spools of shards that are no more: those take nothing any more, so
+  // what they have not taken must go elsewhere.
+  std::vector<spool::PartKey> taken;
+
+  void add(HandOvers others) {
+    on_their_way.insert(on_their_way.end(), others.on_their_way.begin(), others.on_their_way.end());
+    taken.insert(taken.end(), others.taken.begin(), others.taken.end());
+  }
+  // Once complete; then it may be searched.
+  void sort() {
+    std::ranges::sort(on_their_way);
+    std::ranges::sort(taken);
+  }
+};
+
 class Neighbours {
  public:
-  // Resumes when the other shard has committed or refused it.
+  // Resumes when the shard, another one or our own, has committed or refused it.
   virtual ring::Task<Verdict> submit(std::uint32_t shard, Parcel parcel) = 0;
   // The giver has committed "moved": the taker may forget the part once it is done. Sent once;
   // should it be lost in a crash, recovery finds out by itself.

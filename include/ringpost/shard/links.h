@@ -27,6 +27,9 @@ class Links final : public ring::Inbox, public intake::Neighbours {
   using Reconfigure = std::function<void(NewConfiguration)>;
   void start(intake::Intake& intake, const control::ShardView& view, control::Operator& hand,
              Reconfigure reconfigure);
+  // The spool of a shard that is no more is handed over from here: what its parts' givers confirm
+  // is its intake's affair. Null: no longer.
+  void adopt(std::uint32_t shard, intake::Intake* intake);
   // Waits until every request was answered.
   ring::Task<void> close();
 
@@ -59,6 +62,7 @@ class Links final : public ring::Inbox, public intake::Neighbours {
   ring::Task<void> answer_order(std::uint32_t from, QuestionLetter letter);
   ring::Task<void> answer_memory(std::uint32_t from, MemoryLetter letter);
   ring::Task<void> answer_confirm(std::uint32_t from, ConfirmLetter letter);
+  ring::Task<void> confirm_here(spool::PartKey key);
   void take_answer(AnswerLetter letter);
 
   ring::Reactor& reactor_;
@@ -66,6 +70,7 @@ class Links final : public ring::Inbox, public intake::Neighbours {
   std::uint32_t shard_;
   intake::ContentMemory& memory_;
   intake::Intake* intake_ = nullptr;
+  std::map<std::uint32_t, intake::Intake*> adopted_;  // by the numbers of shards that are no more
   const control::ShardView* view_ = nullptr;
   control::Operator* operator_ = nullptr;
   Reconfigure reconfigure_;

@@ -16,6 +16,7 @@
 #include "ringpost/intake/intake.h"
 #include "ringpost/intake/reports.h"
 #include "ringpost/listener/listener.h"
+#include "ringpost/shard/adopted_spool.h"
 #include "ringpost/shard/descriptor_shares.h"
 #include "ringpost/shard/links.h"
 #include "ringpost/shard/post_office.h"
@@ -32,6 +33,8 @@ struct ShardSettings {
   std::unique_ptr<net::TlsContext> server_tls = nullptr;         // null: STARTTLS is not offered
   std::unique_ptr<net::TlsContext> client_tls = nullptr;         // null: none is spoken
   std::shared_ptr<const mail::SuppressionList> suppressed = {};  // null: nobody
+  // Numbers of shards that are no more, whose spools this one hands over.
+  std::vector<std::uint32_t> adopted = {};
 };
 
 class Shard {
@@ -48,7 +51,8 @@ class Shard {
 
   // On the shard's thread, in this order.
   ring::Task<Result<>> recover();
-  void begin(std::vector<int> listeners, std::span<const spool::PartKey> on_their_way,
+  [[nodiscard]] intake::HandOvers hand_overs() const;
+  void begin(std::vector<int> listeners, const intake::HandOvers& all,
              std::vector<int> proxied_listeners = {});
   // Until the daemon asks to drain; reopens the event log when asked to.
   ring::Task<void> live();
@@ -60,6 +64,7 @@ class Shard {
   // A queue group of this shard, which may be there already: groups are never forgotten, since
   // mail may still be on its way out of one that has moved.
   intake::LocalGroup group_for(const config::QueueGroup& settings);
+  void note_highest(mail::MessageId id);
   void reconfigure(NewConfiguration fresh);
   void share_memory();
   [[nodiscard]] control::ShardView make_view();
@@ -97,6 +102,8 @@ class Shard {
   intake::Reports reports_;
   listener::Listener listener_;
   control::Operator operator_;
+  std::deque<AdoptedSpool> adopted_;
+  std::vector<control::AdoptedView> adopted_views_;
   control::ShardView view_;
   ring::Event drained_event_;
   ring::Gate gate_;
