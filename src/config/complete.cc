@@ -137,7 +137,8 @@ class Completion {
   }
 
   void check_groups() {
-    std::map<std::string_view, std::string_view> group_of;
+    std::map<std::string_view, std::string_view> group_of_domain;
+    std::map<std::string_view, std::string_view> group_of_host;
     for (const QueueGroup& group : config_.queue_groups) {
       const std::string path = fmt::format("queue_group.{}", group.name);
       if (group.shard && *group.shard >= config_.shards.count) {
@@ -145,16 +146,8 @@ class Completion {
                 fmt::format("with {} shards the last one is {}", config_.shards.count,
                             config_.shards.count - 1));
       }
-      for (const std::string& domain : group.domains) {
-        const auto [known, added] = group_of.emplace(domain, group.name);
-        if (!added) {
-          const std::string other = fmt::format("queue_group.{}.domains", known->second);
-          problem(fmt::format("{}.domains.{}", path, domain),
-                  fmt::format("{}.domains: '{}' is already in queue group '{}' at {}", path, domain,
-                              known->second, origins_.at(fmt::format("{}.{}", other, domain))),
-                  "remove it from one of them");
-        }
-      }
+      check_patterns(group_of_domain, group, group.domains, "domains");
+      check_patterns(group_of_host, group, group.mx, "mx");
     }
   }
 
@@ -172,6 +165,23 @@ class Completion {
                 fmt::format("listener.proxy_protocol: {} is one of listener.smtp too",
                             endpoint.to_string()),
                 "whether a PROXY header comes must not be left to the client: name it once");
+      }
+    }
+  }
+
+  // Each pattern is in one group only: `group_of` has those of the groups before.
+  void check_patterns(std::map<std::string_view, std::string_view>& group_of,
+                      const QueueGroup& group, const std::vector<std::string>& patterns,
+                      std::string_view key) {
+    for (const std::string& pattern : patterns) {
+      const auto [known, added] = group_of.emplace(pattern, group.name);
+      if (!added) {
+        const std::string path = fmt::format("queue_group.{}.{}", group.name, key);
+        const std::string other = fmt::format("queue_group.{}.{}", known->second, key);
+        problem(fmt::format("{}.{}", path, pattern),
+                fmt::format("{}: '{}' is already in queue group '{}' at {}", path, pattern,
+                            known->second, origins_.at(fmt::format("{}.{}", other, pattern))),
+                "remove it from one of them");
       }
     }
   }

@@ -325,9 +325,10 @@ class Loader {
     if (is_default) {
       default_group_ = std::move(group);
     } else {
-      if (group.domains.empty() && !table.contains("domains")) {
+      if (group.domains.empty() && group.mx.empty() && !table.contains("domains") &&
+          !table.contains("mx")) {
         problem(where, fmt::format("{}: names no domains, so that it would get no mail", path),
-                "add domains");
+                "add domains, or MX hosts by mx");
       }
       loaded_.config.queue_groups.push_back(std::move(group));
     }
@@ -339,7 +340,7 @@ class Loader {
     if (key == "name") {
       return problem(at, fmt::format("{}: a group keeps its name", path), "remove it");
     }
-    if (group.name == default_group_name && (key == "domains" || key == "shard")) {
+    if (group.name == default_group_name && (key == "domains" || key == "mx" || key == "shard")) {
       return problem(at,
                      fmt::format("{}: the default groups take what no other group names, on all "
                                  "shards",

@@ -158,6 +158,8 @@ constexpr Key<Config> config_table[] = {
 constexpr Key<QueueGroup> queue_group_table[] = {
     {{"queue_group.domains", "domains", "", "[]"},
      [](QueueGroup& g, Reader& r) { r.domain_patterns(g.domains); }},
+    {{"queue_group.mx", "domains", "", "[]"},
+     [](QueueGroup& g, Reader& r) { r.domain_patterns(g.mx); }},
     {{"queue_group.shard", "number", "", "(by the hash of the name)"},
      [](QueueGroup& g, Reader& r) { r.number(g.shard, 0, max_shards - 1); }},
     {{"queue_group.runners", "number", "", "100"},
@@ -216,6 +218,8 @@ constexpr Key<Destination> destination_table[] = {
      [](Destination& d, Reader& r) { r.name(d.name); }},
     {{"destination.mx", "domains", "", "[]"},
      [](Destination& d, Reader& r) { r.domain_patterns(d.mx); }},
+    {{"destination.tls", "string", "", "(queue_group.tls)"},
+     [](Destination& d, Reader& r) { read_tls_policy(d.tls.emplace(TlsPolicy::may), r); }},
 };
 
 constexpr KeyText name_key{"queue_group.name", "string", "", "(required)"};
@@ -238,7 +242,6 @@ constexpr std::string_view unsupported[] = {
     "timeouts.queuewarn_normal",
     "timeouts.queuewarn_non_urgent",
     "timeouts.queuewarn_dsn",
-    "queue_group.mx",
     "log.rotate_size",
 };
 

@@ -168,6 +168,7 @@ std::string to_json(const Explanation& explanation) {
   json["shard"] = explanation.shard;
   json["destination"] = known(explanation.destination);
   json["via"] = known(explanation.via);
+  json["tls"] = {{"policy", known(explanation.tls)}, {"set_at", known(explanation.tls_set_at)}};
   json["mx"] = array_of(explanation.mx, [](const Explanation::MxHost& host) {
     return Json{{"host", host.host},
                 {"preference", known(host.preference)},
@@ -232,6 +233,22 @@ std::string to_json(const Reloaded& reloaded) {
   const Json json{
       {"reloaded", true}, {"shards", reloaded.shards}, {"suppressed", reloaded.suppressed}};
   return text_of(json);
+}
+
+std::string to_json(const Trace& trace) {
+  return text_of({{"lines", array_of(trace.lines,
+                                     [](const Trace::Line& line) {
+                                       return Json{{"time", time_of(line.time)},
+                                                   {"shard", line.shard},
+                                                   {"connection", line.connection == 0
+                                                                      ? Json(nullptr)
+                                                                      : Json(line.connection)},
+                                                   {"mx", known(line.mx)},
+                                                   {"address", known(line.address)},
+                                                   {"kind", line.kind},
+                                                   {"text", line.text}};
+                                     })},
+                  {"lost", trace.lost}});
 }
 
 std::string to_json(const Refusal& refusal) {

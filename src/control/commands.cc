@@ -140,6 +140,24 @@ std::expected<Command, Refusal> parse_groups(std::string_view query) {
   return GroupListCommand{(*parameters)["group"]};
 }
 
+std::expected<Command, Refusal> parse_trace(std::string_view query) {
+  auto parameters = parse_query(query, {"destination", "follower"});
+  if (!parameters) {
+    return std::unexpected(std::move(parameters.error()));
+  }
+  const auto is_word = [](char c) { return is_digit(c) || (c >= 'a' && c <= 'z'); };
+  TraceCommand command{to_lower((*parameters)["destination"]), (*parameters)["follower"]};
+  if (command.destination.empty()) {
+    return bad_request("no destination was given", "`ringpost queue` shows them");
+  }
+  if (command.follower.empty() || command.follower.size() > TraceCommand::longest_follower ||
+      !std::ranges::all_of(command.follower, is_word)) {
+    return bad_request("the follower has no name",
+                       "choose one of 1 to 32 lower case letters and digits, and keep it");
+  }
+  return command;
+}
+
 std::expected<Command, Refusal> parse_explain(std::string_view query) {
   auto parameters = parse_query(query, {"address"});
   if (!parameters) {
@@ -270,6 +288,10 @@ struct TargetOf {
   std::string operator()(const ExplainCommand& command) const {
     return "/explain?address=" + percent_encode(command.address);
   }
+  std::string operator()(const TraceCommand& command) const {
+    return fmt::format("/trace?destination={}&follower={}", percent_encode(command.destination),
+                       command.follower);
+  }
   std::string operator()(const ShowCommand& command) const {
     return std::string(message_prefix) + percent_encode(command.id);
   }
@@ -294,11 +316,12 @@ std::expected<Command, Refusal> parse_command(std::string_view method, std::stri
   const bool show = path.starts_with(message_prefix);
   const std::optional<What> order = order_at(path);
   const bool plain = path == "/status" || path == "/queue" || path == "/groups" ||
-                     path == "/explain" || path == "/holds" || path == "/metrics";
+                     path == "/explain" || path == "/holds" || path == "/metrics" ||
+                     path == "/trace";
   if (!show && !order && !plain && path != "/reload") {
     return refuse(404, "not_found", fmt::format("there is nothing at '{}'", path),
-                  "try /status, /queue, /groups, /explain?address=, /messages/ID, /holds or "
-                  "/metrics; "
+                  "try /status, /queue, /groups, /explain?address=, /messages/ID, /holds, "
+                  "/trace?destination=&follower= or /metrics; "
                   "orders: /flush, /hold, /release, /delete, /requeue, /reload");
   }
   const bool reload = path == "/reload";
@@ -327,6 +350,9 @@ std::expected<Command, Refusal> parse_command(std::string_view method, std::stri
   }
   if (path == "/queue") {
     return parse_queue(query);
+  }
+  if (path == "/trace") {
+    return parse_trace(query);
   }
   if (path == "/explain") {
     return parse_explain(query);

@@ -283,6 +283,25 @@ std::optional<Explanation::Binding> binding_of(const Subject& subject,
   return std::nullopt;
 }
 
+// The policy of the route, and where it is set: with the provider, the group, or for all.
+void tell_tls(const Subject& subject, Explanation& explanation) {
+  if (!subject.route) {
+    return;
+  }
+  explanation.tls = subject.route->tls;
+  const config::Config& config = subject.view.config;
+  const auto provider = std::ranges::find(config.destinations, subject.route->destination,
+                                          &config::Destination::name);
+  if (subject.route->via == queue::RouteVia::dns && provider != config.destinations.end() &&
+      provider->tls) {
+    explanation.tls_set_at = subject.view.origins.at(fmt::format("destination.{}", provider->name));
+    return;
+  }
+  const std::string of_group = subject.set_at("tls");
+  explanation.tls_set_at =
+      of_group == "default" ? subject.view.origins.at("delivery.tls") : of_group;
+}
+
 Explanation explanation_of(const Subject& subject, const std::string& address) {
   Explanation explanation;
   explanation.address = address;
@@ -294,19 +313,24 @@ Explanation explanation_of(const Subject& subject, const std::string& address) {
     case intake::MatchKind::suffix:
       explanation.matched_pattern = fmt::format("*.{}", subject.place.pattern);
       break;
+    case intake::MatchKind::mx:
+      explanation.matched_pattern = subject.place.pattern;
+      break;
     case intake::MatchKind::fallback:
       break;
   }
-  explanation.matched_set_at =
-      subject.place.kind == intake::MatchKind::fallback
-          ? subject.view.origins.at("queue.default_groups")
-          : subject.set_at(fmt::format("domains.{}", explanation.matched_pattern));
+  const bool by_mx = subject.place.kind == intake::MatchKind::mx;
+  explanation.matched_set_at = subject.place.kind == intake::MatchKind::fallback
+                                   ? subject.view.origins.at("queue.default_groups")
+                                   : subject.set_at(fmt::format("{}.{}", by_mx ? "mx" : "domains",
+                                                                explanation.matched_pattern));
   explanation.group = subject.assigned().settings.name;
   explanation.shard = subject.view.shard;
   explanation.via = name_of(subject.route ? subject.route->via : queue::RouteVia::dns);
   if (subject.route) {
     explanation.destination = subject.route->destination;
   }
+  tell_tls(subject, explanation);
   explanation.mx = hosts_of(subject);
   const std::vector<queue::LimitValue> limits = limit_values(subject);
   explanation.limits = limits_of(subject, limits);
@@ -322,7 +346,7 @@ Answer explain(const ShardView& view, const ExplainCommand& command) {
     return Refusal{400, "bad_request", fmt::format("'{}' has no domain", command.address),
                    "ask for someone@example.com or example.com"};
   }
-  const intake::GroupPlace place = view.assignment.place_domain(domain);
+  const intake::GroupPlace place = view.intake.place_to_tell(domain);
   queue::QueueGroup* const group = view.groups[place.group].queue;
   if (group == nullptr) {
     return Refusal{404, "not_found", "another shard has this queue group", ""};

@@ -9,6 +9,7 @@
 #include "ringpost/base/text.h"
 #include "ringpost/control/explain.h"
 #include "ringpost/control/show.h"
+#include "ringpost/delivery/routes.h"
 #include "ringpost/queue/views.h"
 
 namespace ringpost::control {
@@ -194,6 +195,44 @@ ShardMetrics metrics_of(const ShardView& view) {
           std::get<Queue>(queue_of(view, longest)).destinations};
 }
 
+bool knows_destination(const ShardView& view, const std::string& name) {
+  bool known = false;
+  const auto same = [&name](std::string_view other) { return equals_ignoring_case(name, other); };
+  for (const queue::DestinationPattern& provider : delivery::destination_patterns(view.config)) {
+    known |= same(provider.name);
+  }
+  for_each_group(view, [&](queue::QueueGroup& group) {
+    group.lanes().for_each_lane(
+        [&](const queue::Lane& lane) { known |= same(lane.destination().name()); });
+  });
+  return known;
+}
+
+std::string_view name_of(delivery::TraceKind kind) {
+  return kind == delivery::TraceKind::sent   ? "sent"
+         : kind == delivery::TraceKind::said ? "said"
+                                             : "event";
+}
+
+Answer trace_of(const ShardView& view, const TraceCommand& command) {
+  std::optional<delivery::Tracer::Taken> taken =
+      view.tracer.take(command.follower, command.destination, view.reactor.now());
+  if (!taken) {
+    return Refusal{503, "busy",
+                   fmt::format("{} others follow already", delivery::Tracer::most_followers),
+                   "end one of them, and try again 10 seconds later"};
+  }
+  Trace trace;
+  trace.known = knows_destination(view, command.destination);
+  trace.lost = taken->lost;
+  for (delivery::TraceLine& line : taken->lines) {
+    trace.lines.push_back({line.time, view.shard, line.connection, std::move(line.mx),
+                           std::move(line.address), std::string(name_of(line.kind)),
+                           std::move(line.text)});
+  }
+  return trace;
+}
+
 struct Inspection {
   const ShardView& view;
 
@@ -209,6 +248,7 @@ struct Inspection {
   Answer operator()(const ShowCommand& command) const { return show(view, command); }
   Answer operator()(const HoldsCommand& /*command*/) const { return holds_of(view); }
   Answer operator()(const MetricsCommand& /*command*/) const { return metrics_of(view); }
+  Answer operator()(const TraceCommand& command) const { return trace_of(view, command); }
   Answer operator()(const ReloadCommand& /*command*/) const {
     check(false, "an order was taken for a question");
     return Reloaded();

@@ -1,4 +1,6 @@
 // The whole answer from every shard's part.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <iterator>
 #include <optional>
@@ -74,7 +76,10 @@ struct Merge {
     return whole(groups);
   }
   Response operator()(const ExplainCommand& /*command*/) const {
-    return whole(take_all<Explanation>(parts).front());
+    // A shard that has not heard where the domain's MX hosts lead takes it for its own.
+    const std::vector<Explanation> all = take_all<Explanation>(parts);
+    const auto by_mx = std::ranges::find(all, "mx", &Explanation::matched_kind);
+    return whole(by_mx == all.end() ? all.front() : *by_mx);
   }
   Response operator()(const HoldsCommand& /*command*/) const {
     return whole(take_all<HoldList>(parts).front());
@@ -84,6 +89,25 @@ struct Merge {
         200,
         metrics_text(take_all<ShardMetrics>(parts), facts.version, facts.uptime_ms, facts.draining),
         "text/plain; version=0.0.4; charset=utf-8"};
+  }
+  // In order of time; what one shard says in the order in which it said it.
+  Response operator()(const TraceCommand& command) const {
+    Trace trace;
+    for (Trace& part : take_all<Trace>(parts)) {
+      trace.known |= part.known;
+      trace.lost += part.lost;
+      std::vector<Trace::Line> both;
+      std::ranges::merge(trace.lines, part.lines, std::back_inserter(both), {}, &Trace::Line::time,
+                         &Trace::Line::time);
+      trace.lines = std::move(both);
+    }
+    if (!trace.known && trace.lines.empty()) {
+      return refused({404, "not_found",
+                      fmt::format("nothing is sent to a destination '{}'", command.destination),
+                      "`ringpost queue` shows destinations, `ringpost explain ADDRESS` says which "
+                      "one an address has"});
+    }
+    return whole(trace);
   }
   Response operator()(const ReloadCommand& /*command*/) const {
     return whole(take_all<Reloaded>(parts).front());

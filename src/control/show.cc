@@ -9,6 +9,7 @@
 
 #include "ringpost/base/check.h"
 #include "ringpost/delivery/places.h"
+#include "ringpost/mail/address.h"
 #include "ringpost/queue/lane.h"
 #include "ringpost/queue/queue_group.h"
 
@@ -75,9 +76,13 @@ MessageView::Recipient recipient_of(const ShardView& view, const queue::QueuedMe
   MessageView::Recipient recipient;
   recipient.recipient = message.address_of(from);
   recipient.part = message.part();
-  const std::uint32_t group = view.assignment.place(recipient.recipient).group;
+  const std::uint32_t group = view.intake.place_to_tell(mail::domain_of(recipient.recipient)).group;
   recipient.group = view.assignment.groups()[group].settings.name;
   recipient.shard = view.assignment.shard_of(group);
+  if (from.entry() != nullptr) {
+    recipient.group = from.entry()->domain().group().settings().name;
+    recipient.shard = view.shard;
+  }
   recipient.attempts = from.attempts;
   recipient.last_error = error_of(from);
   if (from.entry() == nullptr) {

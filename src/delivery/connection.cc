@@ -25,13 +25,23 @@ std::string describe_network_error(int result) {
 }
 
 Connection::Connection(ring::Reactor& reactor, int fd, Peer peer, std::uint64_t id,
-                       queue::QueueGroup& group, queue::Destination& destination)
+                       queue::QueueGroup& group, queue::Destination& destination, Tracer& tracer)
     : reactor_(reactor),
       stream_(reactor, fd),
       peer_(std::move(peer)),
       id_(id),
       group_(group),
-      destination_(&destination) {}
+      destination_(&destination),
+      tracer_(tracer) {}
+
+void Connection::tell(TraceKind kind, std::string_view text) const {
+  if (followed()) {
+    tracer_.note(
+        destination_->name(),
+        {reactor_.wall_now(), id_, peer_.mx, peer_.endpoint.to_string(), kind, std::string(text)},
+        reactor_.now());
+  }
+}
 
 ring::Task<Connection::Answer> Connection::read_reply(smtp::Stage stage, Instant deadline,
                                                       Trouble& trouble) {
@@ -41,6 +51,7 @@ ring::Task<Connection::Answer> Connection::read_reply(smtp::Stage stage, Instant
     if (bytes.result() <= 0) {
       trouble.text = fmt::format("{} while waiting for the reply to {}", describe(bytes.result()),
                                  name_of(stage));
+      tell(TraceKind::event, trouble.text);
       co_return Answer::silence;
     }
     const smtp::ReplyParser::Fed fed = parser_.feed(bytes.bytes());
@@ -57,6 +68,9 @@ ring::Task<Connection::Answer> Connection::read_reply(smtp::Stage stage, Instant
     }
   }
   const smtp::Reply reply = parser_.reply();
+  if (followed()) {
+    tell(TraceKind::said, smtp::shown(reply));
+  }
   if (reply.positive()) {
     co_return Answer::positive;
   }
@@ -64,11 +78,16 @@ ring::Task<Connection::Answer> Connection::read_reply(smtp::Stage stage, Instant
   co_return Answer::refused;
 }
 
+void Connection::say(std::string command) {
+  tell(TraceKind::sent, command);
+  stream_.write(std::move(command));
+}
+
 ring::Task<Connection::Answer> Connection::say_hello(const std::string& hostname,
                                                      const config::Timeouts& timeouts,
                                                      Trouble& trouble) {
   capabilities_ = {};  // what was offered in plain text holds no longer under TLS
-  stream_.write(fmt::format("EHLO {}\r\n", hostname));
+  say(fmt::format("EHLO {}\r\n", hostname));
   Answer answer = co_await read_reply(smtp::Stage::ehlo, reactor_.now() + timeouts.helo, trouble);
   if (answer == Answer::positive) {
     capabilities_ = smtp::parse_capabilities(parser_.reply());
@@ -78,13 +97,14 @@ ring::Task<Connection::Answer> Connection::say_hello(const std::string& hostname
       smtp::classify(smtp::Stage::ehlo, parser_.reply()).action != smtp::Action::say_helo) {
     co_return answer;
   }
-  stream_.write(fmt::format("HELO {}\r\n", hostname));
+  say(fmt::format("HELO {}\r\n", hostname));
   co_return co_await read_reply(smtp::Stage::helo, reactor_.now() + timeouts.helo, trouble);
 }
 
 ring::Task<std::optional<Trouble>> Connection::greet(std::string hostname,
                                                      config::Timeouts timeouts, TlsWish wish) {
   Trouble trouble;
+  tell(TraceKind::event, "connected");
   Answer answer =
       co_await read_reply(smtp::Stage::greeting, reactor_.now() + timeouts.initial, trouble);
   if (answer != Answer::positive) {
@@ -113,7 +133,7 @@ void Connection::start_transactions(smtp::Mode mode, std::size_t depth) {
 }
 
 ring::Task<void> Connection::quit(Instant deadline) {
-  stream_.write("QUIT\r\n");
+  say("QUIT\r\n");
   while (true) {
     const net::Received bytes = co_await stream_.receive(deadline);
     if (bytes.result() <= 0 || reactor_.now() >= deadline) {
@@ -122,10 +142,12 @@ ring::Task<void> Connection::quit(Instant deadline) {
     // It has answered. Who closes first keeps the port for a while: let that be the server.
     deadline = std::min(deadline, reactor_.now() + grace_after_quit);
   }
+  tell(TraceKind::event, "closed");
   co_await stream_.close();
 }
 
 ring::Task<void> Connection::close() {
+  tell(TraceKind::event, "closed");
   stream_.abort();
   co_await stream_.close();
 }

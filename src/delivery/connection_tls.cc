@@ -35,7 +35,7 @@ ring::Task<bool> Connection::secure(const std::string& hostname, const config::T
     co_return !demanded;
   }
   const Instant deadline = reactor_.now() + timeouts.starttls;
-  stream_.write("STARTTLS\r\n");
+  say("STARTTLS\r\n");
   Answer answer = co_await read_reply(smtp::Stage::starttls, deadline, trouble);
   if (answer == Answer::refused) {
     trouble.text = fmt::format("STARTTLS was refused: {}", trouble.text);
@@ -60,7 +60,11 @@ ring::Task<bool> Connection::secure(const std::string& hostname, const config::T
                                         shaken.error().describe())
                           : fmt::format("TLS handshake failed: {}", shaken.error().describe()),
                true};
+    tell(TraceKind::event, trouble.text);
     co_return false;
+  }
+  if (followed()) {
+    tell(TraceKind::event, fmt::format("{} from here on", tls_version()));
   }
   answer = co_await say_hello(hostname, timeouts, trouble);
   if (answer == Answer::silence) {

@@ -19,8 +19,25 @@ constexpr Duration overlap_patience = 30s;
 constexpr std::size_t most_bytes_under_way = std::size_t{1} << 20;
 // Nothing wakes us when the last byte of a content leaves and the time for the dot's reply begins.
 constexpr Duration look_at_content = 1s;
+// Streams are for connections on which fewer than one message in so many is refused…
+constexpr std::uint32_t sent_for_one_refused = 20;
+// …and no more than so many in all.
+constexpr std::uint32_t refusals_borne = 10;
 // While contents come from disk: how often to look what is needed next.
 constexpr std::uint32_t look_ahead_every = 4;
+
+// Servers end a connection after some refusals (Postfix: 20), and take the replies to what was
+// streamed beyond that point along. Without streams the content waits for the verdict on its
+// recipients: nothing is in doubt then, and what would be refused is not even sent.
+bool refuses_much(const Connection& connection) {
+  return connection.refused_total >= refusals_borne ||
+         connection.refused_total * sent_for_one_refused > connection.offered_total;
+}
+
+smtp::Mode bearable(smtp::Mode mode, const Connection& connection) {
+  const bool too_much = mode == smtp::Mode::streamed && refuses_much(connection);
+  return too_much ? smtp::Mode::overlapped : mode;
+}
 
 }  // namespace
 
@@ -39,7 +56,7 @@ HostRecord& Conversation::host() const {
 }
 
 ring::Task<Conversation::End> Conversation::run() {
-  connection_.start_transactions(host().mode(room_.reactor.now()),
+  connection_.start_transactions(bearable(host().mode(room_.reactor.now()), connection_),
                                  group_.settings().streaming_depth);
   smtp::ClientTransactions& machine = connection_.transactions();
   if (connection_.reused) {
@@ -83,6 +100,9 @@ bool Conversation::may_offer() const {
   const smtp::ClientTransactions& machine = connection_.transactions();
   if (room_.stopping || turn_over_ || stale_ || machine.must_close() || !machine.can_offer()) {
     return false;
+  }
+  if (!under_way_.empty() && bearable(machine.mode(), connection_) != machine.mode()) {
+    return false;  // what is streamed ends first
   }
   if (!under_way_.empty() && under_way_.back().entry->alone()) {
     return false;
@@ -189,6 +209,10 @@ bool Conversation::refuse_for_obstacle(UnderWay& under_way) {
 }
 
 void Conversation::offer(UnderWay under_way) {
+  const smtp::Mode mode = bearable(connection_.transactions().mode(), connection_);
+  if (mode != connection_.transactions().mode()) {
+    connection_.transactions().use(mode, group_.settings().streaming_depth);
+  }
   under_way.number = ++connection_.offered_total;
   ++offered_;
   UnderWay& offered = under_way_.emplace_back(std::move(under_way));
@@ -216,12 +240,22 @@ void Conversation::offer(UnderWay under_way) {
 
 // --- bytes ---------------------------------------------------------------------------------------
 
+bool Conversation::fill(std::string& flight) {
+  if (!connection_.followed()) {
+    return connection_.transactions().fill(flight, flight_bytes);
+  }
+  std::string told;
+  const bool more = connection_.transactions().fill(flight, flight_bytes, &told);
+  connection_.tell(TraceKind::sent, told);
+  return more;
+}
+
 void Conversation::write_flight() {
   if (pumping_ || connection_.transactions().must_close()) {
     return;
   }
   std::string flight;
-  const bool more = connection_.transactions().fill(flight, flight_bytes);
+  const bool more = fill(flight);
   if (!flight.empty()) {
     connection_.stream().write(std::move(flight));
   }
@@ -240,7 +274,7 @@ ring::Task<void> Conversation::pump() {
       break;
     }
     std::string flight;
-    more = connection_.transactions().fill(flight, flight_bytes);
+    more = fill(flight);
     if (!flight.empty()) {
       stream.write(std::move(flight));
     }
@@ -270,6 +304,9 @@ bool Conversation::feed(std::string_view bytes) {
       machine.protocol_error(parser.describe_malformed());
       return false;
     }
+    if (connection_.followed()) {
+      connection_.tell(TraceKind::said, smtp::shown(parser.reply()));
+    }
     sent_away_ |= parser.reply().code == 421;
     if (!machine.feed(parser.reply())) {
       return false;
@@ -285,9 +322,12 @@ void Conversation::lose(std::string text) {
   trouble_.status = smtp::classify_silence(trouble_.stage).status;
   trouble_.text = fmt::format("{} [{}] {}: {}", connection_.peer().mx, address_,
                               smtp::name_of(trouble_.stage), text);
-  // On a connection from the cache that was stale it is no fault of streaming.
+  connection_.tell(TraceKind::event, trouble_.text);
+  // On a connection from the cache that was stale it is no fault of streaming; nor is a farewell,
+  // unless it followed refusals: the next one could take replies along.
   const bool streaming = machine.mode() == smtp::Mode::streamed && under_way_.size() > 1;
-  if (streaming && !sent_away_ && !connection_.reused) {
+  const bool farewell = sent_away_ && connection_.refused_total == 0;
+  if (streaming && !farewell && !connection_.reused) {
     host().learn_trouble(smtp::Mode::streamed, room_.reactor.now());
   }
   if (!machine.must_close()) {
@@ -365,7 +405,7 @@ void Conversation::learn(const smtp::TransactionResult& result) {
     server.status.mark_success(group_.settings().max_connections_per_destination);
     if (connection_.capabilities().pipelining) {
       server.learn_clean(result.overlapped);
-      allow(server.mode(room_.reactor.now()));
+      allow(bearable(server.mode(room_.reactor.now()), connection_));
     }
     group_.lane_succeeded(*seat_.lane, {room_.reactor.now(), room_.reactor.wall_now()});
   }

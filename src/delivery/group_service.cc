@@ -86,12 +86,21 @@ bool GroupService::expire() {
 
 ring::Task<void> GroupService::find_route(queue::Domain& domain) {
   Routes::Answer answer = co_await room_.routes.find(domain.name());
-  if (answer.lane.tls.empty()) {
-    answer.lane.tls = group_.settings().tls;
-  }
   --looking_up_;
   if (stopping()) {
     co_return;  // the resolver was stopped as well: that says nothing of the domain
+  }
+  if (answer.status == dns::LookupStatus::found &&
+      !room_.placing.belongs(group_, domain, answer.lane, answer.until)) {
+    const bool all_gone = co_await room_.placing.move_out(group_, domain);
+    if (all_gone) {
+      group_.depart(domain, now());
+      work_.notify_one();
+      co_return;
+    }
+  }
+  if (answer.lane.tls.empty()) {
+    answer.lane.tls = group_.settings().tls;
   }
   answer.lane.egress = egress_for(group_.settings().egress, domain.name());
   switch (answer.status) {

@@ -60,13 +60,14 @@ std::vector<queue::RouteHost> in_walking_order(const queue::LaneKey& lane, Rando
 
 MxWalk::MxWalk(ring::Reactor& reactor, dns::Resolver& resolver, HostTable& hosts,
                ConnectionCache& cache, const config::Config& config, net::TlsContext* tls,
-               std::uint32_t shard)
+               Tracer& tracer, std::uint32_t shard)
     : reactor_(reactor),
       resolver_(resolver),
       hosts_(hosts),
       cache_(cache),
       config_(config),
       tls_(tls),
+      tracer_(tracer),
       // Unique over all shards, so that a line of the event log names one connection.
       next_connection_(std::uint64_t{shard} << 48 | 1) {}
 
@@ -153,6 +154,15 @@ ring::Task<void> MxWalk::try_address(Candidate candidate, queue::QueueGroup& gro
                            result);
 }
 
+void MxWalk::tell_failure(const Candidate& candidate, const queue::Lane& lane, int error) {
+  TraceLine line;
+  line.time = reactor_.wall_now();
+  line.mx = candidate.mx;
+  line.address = candidate.endpoint.to_string();
+  line.text = fmt::format("cannot connect: {}", describe_network_error(error));
+  tracer_.note(lane.destination().name(), line, reactor_.now());
+}
+
 ring::Task<void> MxWalk::try_with_policy(Candidate candidate, queue::QueueGroup& group,
                                          const queue::Lane& lane, config::TlsPolicy policy,
                                          Duration connect_timeout, Result& result) {
@@ -164,6 +174,9 @@ ring::Task<void> MxWalk::try_with_policy(Candidate candidate, queue::QueueGroup&
                                           reactor_.now() + connect_timeout, &connects_);
   if (fd < 0) {
     cache_.give_up(group, lane.destination());
+    if (tracer_.anybody()) {
+      tell_failure(candidate, lane, fd);
+    }
   }
   if (lacks_resources(fd)) {
     result.own_fault = true;
@@ -180,7 +193,7 @@ ring::Task<void> MxWalk::try_with_policy(Candidate candidate, queue::QueueGroup&
   } else {
     auto connection = std::make_unique<Connection>(
         reactor_, fd, Connection::Peer(candidate.mx, candidate.endpoint, lane.key().egress),
-        next_connection_++, group, lane.destination());
+        next_connection_++, group, lane.destination(), tracer_);
     cache_.adopt(*connection, lane.key());
     const std::string& ehlo_name = source != nullptr ? source->ehlo : config_.identity.hostname;
     TlsWish wish;

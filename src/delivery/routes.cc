@@ -88,6 +88,11 @@ queue::LaneKey lane_by_mx(const config::Config& config, std::string_view domain,
     lane.hosts.push_back({host.name, host.preference, config.delivery.port});
   }
   lane.destination = queue::destination_name(domain, lane.hosts, destination_patterns(config));
+  const auto named =
+      std::ranges::find(config.destinations, lane.destination, &config::Destination::name);
+  if (named != config.destinations.end() && named->tls) {
+    lane.tls = config::name_of(*named->tls);
+  }
   return lane;
 }
 

@@ -4,6 +4,7 @@
 
 #include "ringpost/base/text.h"
 #include "ringpost/mail/address.h"
+#include "ringpost/queue/destination.h"
 
 namespace ringpost::intake {
 namespace {
@@ -25,6 +26,8 @@ std::string_view name_of(MatchKind kind) {
       return "exact";
     case MatchKind::suffix:
       return "suffix";
+    case MatchKind::mx:
+      return "mx";
     case MatchKind::fallback:
       break;
   }
@@ -44,6 +47,9 @@ Assignment::Assignment(const config::Config& config, std::uint32_t shards)
         exact_.emplace(pattern, number);
       }
     }
+    for (const std::string& pattern : group.mx) {
+      hosts_.push_back({pattern, number});
+    }
   }
   first_default_ = static_cast<std::uint32_t>(groups_.size());
   std::uint32_t turn = 0;
@@ -61,7 +67,27 @@ bool Assignment::places_alike(const Assignment& other) const {
   };
   return std::ranges::equal(groups_, other.groups_, alike) &&
          first_default_ == other.first_default_ && exact_ == other.exact_ &&
-         suffixes_ == other.suffixes_;
+         suffixes_ == other.suffixes_ && same_mx(other);
+}
+
+std::optional<GroupPlace> Assignment::place_host(std::string_view host) const {
+  for (const HostPattern& known : hosts_) {
+    if (queue::matches_host_pattern(known.pattern, host)) {
+      return GroupPlace{known.group, MatchKind::mx, known.pattern};
+    }
+  }
+  return std::nullopt;
+}
+
+const std::string* Assignment::telling_host(std::span<const std::string> hosts) const {
+  for (const HostPattern& known : hosts_) {
+    for (const std::string& host : hosts) {
+      if (queue::matches_host_pattern(known.pattern, host)) {
+        return &host;
+      }
+    }
+  }
+  return nullptr;
 }
 
 std::optional<Duration> Assignment::storing_delay(std::uint32_t group) const {

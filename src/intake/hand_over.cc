@@ -37,7 +37,7 @@ ring::Task<Intake::Message> Intake::make_part(const GivenPart& given) {
   co_return part;
 }
 
-ring::Task<Verdict> Intake::submit_part(const GivenPart& given) {
+ring::Task<std::optional<Verdict>> Intake::submit_part(const GivenPart& given) {
   const queue::QueuedMessage* const here = room_.messages.find(given.key.message, given.key.part);
   check(here != nullptr, "a message was forgotten while a part of it was being handed over");
   MemoryGrant grant{given.shard, 0};
@@ -45,7 +45,7 @@ ring::Task<Verdict> Intake::submit_part(const GivenPart& given) {
   if (size > ContentMemory::unasked) {
     const bool granted = co_await room_.neighbours.ask_memory(given.shard, 0, size);
     if (!granted) {
-      co_return Verdict::no_space;
+      co_return std::nullopt;
     }
     grant.bytes = size;
   }
@@ -53,7 +53,8 @@ ring::Task<Verdict> Intake::submit_part(const GivenPart& given) {
   parcel.message = co_await make_part(given);
   parcel.part = given.part;
   parcel.hop = delivery::hop_of(given.part);
-  Verdict verdict = Verdict::failed;
+  parcel.learnt = given.learnt;
+  std::optional<Verdict> verdict;
   if (parcel.message != nullptr) {
     verdict = co_await room_.neighbours.submit(given.shard, std::move(parcel));
   }
@@ -62,8 +63,10 @@ ring::Task<Verdict> Intake::submit_part(const GivenPart& given) {
 }
 
 ring::Task<void> Intake::hand_over(GivenPart given) {
+  ++giving_;
   while (!closing_) {
     bool ready = given.recorded;
+    bool refused = false;
     if (!ready) {
       ready = co_await record_given(given);
       given.recorded = ready;
@@ -72,7 +75,7 @@ ring::Task<void> Intake::hand_over(GivenPart given) {
       if (given.taken) {
         break;
       }
-      const Verdict verdict = co_await submit_part(given);
+      const std::optional<Verdict> verdict = co_await submit_part(given);
       if (verdict == Verdict::accepted) {
         break;
       }
@@ -80,6 +83,13 @@ ring::Task<void> Intake::hand_over(GivenPart given) {
         renumber(given);
         continue;
       }
+      refused = verdict.has_value();
+    }
+    // Whoever has refused it has not got it: it is ours, to expire like any other.
+    if ((refused || !ready) && expire(given)) {
+      --giving_;
+      given_.notify_all();
+      co_return;
     }
     co_await stop_.wait_until(room_.reactor.timers(), room_.reactor.now() + pause_after_refusal);
   }
@@ -94,6 +104,25 @@ ring::Task<void> Intake::hand_over(GivenPart given) {
     const spool::PartKey theirs = part_key(given.key.message, given.part);
     co_await room_.neighbours.confirm(given.shard, theirs);
   }
+  --giving_;
+  given_.notify_all();
+}
+
+// True: they are in one of our queue groups again, which reports them as expired. The outcome's
+// record is newer than the one that froze them, and counts.
+bool Intake::expire(const GivenPart& given) {
+  queue::QueuedMessage* const here = room_.messages.find(given.key.message, given.key.part);
+  check(here != nullptr, "a message was forgotten while a part of it was being handed over");
+  const queue::Now now{room_.reactor.now(), room_.reactor.wall_now()};
+  if (fallback_.queue == nullptr ||
+      here->arrived() + std::chrono::ceil<std::chrono::milliseconds>(
+                            fallback_.queue->settings().retry.expiry) >
+          now.wall) {
+    return false;
+  }
+  fallback_.queue->file(*here, given.recipients, now.wall, now);
+  fallback_.service->notify();
+  return true;
 }
 
 // The record of the old number stays on disk: the newer one counts.
@@ -172,6 +201,7 @@ void Intake::give_on(queue::QueuedMessage& message, std::uint32_t recipient, std
     part.shard = shard;
   }
   part.recipients.push_back(recipient);
+  note_learnt(part.learnt, message.address_of(message.recipients()[recipient]));
 }
 
 // --- recovery ------------------------------------------------------------------------------------
@@ -217,7 +247,8 @@ void Intake::restore_recipients(queue::QueuedMessage& message,
       message.set_done(index);
       continue;
     }
-    const std::uint32_t shard = shard_of(message.address_of(recipient));
+    const GroupPlace place = place_of_arrival(message.address_of(recipient));
+    const std::uint32_t shard = room_.assignment.shard_of(place.group);
     if (history.state == State::given || shard != room_.shard) {
       const bool recorded = history.state == State::given;
       const std::uint32_t part =
@@ -234,8 +265,7 @@ void Intake::restore_recipients(queue::QueuedMessage& message,
     if (history.attempts > 0) {
       recipient.remember(history.last.status, history.last.reply);
     }
-    add_to(batches, message.address_of(recipient),
-           history.attempts > 0 ? history.due : room_.reactor.wall_now(), index);
+    add_to(batches, place, history.attempts > 0 ? history.due : room_.reactor.wall_now(), index);
   }
   file(message, batches);
   for (auto& [part, frozen] : given) {

@@ -23,10 +23,10 @@ Intake::Intake(Room room, const std::vector<LocalGroup>& groups)
     : room_(room), groups_(groups), gate_(room.reactor.ready()) {}
 
 std::uint32_t Intake::shard_of(std::string_view address) const {
-  return room_.assignment.shard_of(room_.assignment.place(address).group);
+  return room_.assignment.shard_of(place(address).group);
 }
 
-ring::Task<Verdict> Intake::accept(Message message) {
+ring::Task<Verdict> Intake::accept(Message message, std::uint32_t forwards) {
   std::vector<std::uint32_t> shards;
   bool one_shard = true;
   for (const std::string& recipient : message->envelope.recipients) {
@@ -36,10 +36,15 @@ ring::Task<Verdict> Intake::accept(Message message) {
   if (!one_shard) {
     co_return co_await store_and_give(std::move(message), std::move(shards));
   }
-  if (shards.front() == room_.shard) {
+  if (shards.front() == room_.shard || forwards >= most_forwards) {
     co_return co_await store(std::move(message), 0);
   }
-  Parcel parcel{std::move(message), 0, 0};
+  Parcel parcel;
+  for (const std::string& recipient : message->envelope.recipients) {
+    note_learnt(parcel.learnt, recipient);
+  }
+  parcel.message = std::move(message);
+  parcel.forwards = forwards + 1;
   co_return co_await room_.neighbours.submit(shards.front(), std::move(parcel));
 }
 
@@ -84,18 +89,19 @@ ring::Task<void> Intake::return_memory(MemoryGrant grant) {
   co_await room_.neighbours.return_memory(grant.shard, grant.bytes);
 }
 
-ring::Task<Verdict> Intake::accept_once(Message report) {
+ring::Task<Verdict> Intake::accept_once(Message report, std::uint32_t forwards) {
   const bool known = room_.messages.find(report->id, 0) != nullptr;
   if (known) {
     co_return Verdict::accepted;
   }
-  co_return co_await accept(std::move(report));
+  co_return co_await accept(std::move(report), forwards);
 }
 
 ring::Task<Verdict> Intake::take_over(Parcel parcel) {
   const spool::PartKey key = part_key(parcel.message->id, parcel.part);
+  believe_all(std::move(parcel.learnt));
   if (key.hop == 0) {  // whole, as it came in
-    co_return co_await accept_once(std::move(parcel.message));
+    co_return co_await accept_once(std::move(parcel.message), parcel.forwards);
   }
   // Two givers who each hold a part of the message may choose the same number for what they hand
   // on.
@@ -167,7 +173,7 @@ std::optional<Instant> Intake::may_store_by(const mail::Message& message,
       message.envelope.sender.empty()) {
     return std::nullopt;
   }
-  const GroupPlace place = room_.assignment.place(message.envelope.recipients.front());
+  const GroupPlace place = this->place(message.envelope.recipients.front());
   const std::optional<Duration> delay = room_.assignment.storing_delay(place.group);
   if (!delay || groups_[place.group].queue == nullptr ||
       !room_.messages.contents().has_room_for(message.content)) {
@@ -186,10 +192,11 @@ void Intake::keep_in_memory(Message message, Instant deadline) {
 
 void Intake::file_all(queue::QueuedMessage& message) {
   const WallTime due = room_.reactor.wall_now();
+  const bool arrived = delivery::hop_of(message.part()) > 0;
   if (message.recipients().size() == 1) {  // nearly every newsletter
     const std::uint32_t only = 0;
     const std::string_view address = message.address_of(message.recipients().front());
-    const LocalGroup& group = groups_[room_.assignment.place(address).group];
+    const LocalGroup& group = groups_[(arrived ? place_of_arrival(address) : place(address)).group];
     if (group.queue != nullptr) {
       group.queue->file(message, std::span(&only, 1), due, {room_.reactor.now(), due});
       drop_suppressed(message, *group.queue, std::span(&only, 1));
@@ -201,7 +208,7 @@ void Intake::file_all(queue::QueuedMessage& message) {
   // of shards puts elsewhere.
   std::vector<std::uint32_t> all(message.recipients().size());
   std::iota(all.begin(), all.end(), 0U);
-  refile(message, all, due);
+  file_or_give(message, all, due, arrived);
 }
 
 // A part's number has eight bits for how often it was handed over: what has moved that often stays.
@@ -212,6 +219,12 @@ bool Intake::may_give(const queue::QueuedMessage& message) {
 
 void Intake::refile(queue::QueuedMessage& message, std::span<const std::uint32_t> recipients,
                     WallTime due) {
+  file_or_give(message, recipients, due, false);
+}
+
+// `arrived`: another shard meant them for this one.
+void Intake::file_or_give(queue::QueuedMessage& message, std::span<const std::uint32_t> recipients,
+                          WallTime due, bool arrived) {
   Batches batches;
   std::map<std::uint32_t, GivenPart> given;
   std::vector<std::uint32_t> staying;
@@ -219,9 +232,10 @@ void Intake::refile(queue::QueuedMessage& message, std::span<const std::uint32_t
   const bool giving = (may_give(message) && on_disk) || fallback_.queue == nullptr;
   for (const std::uint32_t recipient : recipients) {
     const std::string_view address = message.address_of(message.recipients()[recipient]);
-    const std::uint32_t shard = shard_of(address);
+    const GroupPlace place = arrived ? place_of_arrival(address) : this->place(address);
+    const std::uint32_t shard = room_.assignment.shard_of(place.group);
     if (shard == room_.shard) {
-      add_to(batches, address, due, recipient);
+      add_to(batches, place, due, recipient);
     } else if (giving) {
       give_on(message, recipient, shard, given);
     } else {
@@ -256,6 +270,7 @@ ring::Task<Verdict> Intake::store_and_give(Message message, std::vector<std::uin
     parts.push_back(shard == room_.shard ? 0 : delivery::part_number(1, 0, room_.shard, shard));
     if (shard != room_.shard) {
       given[shard].recipients.push_back(recipient);
+      note_learnt(given[shard].learnt, message->envelope.recipients[recipient]);
     }
   }
   const spool::PartKey key = part_key(message->id, 0);
@@ -271,7 +286,7 @@ ring::Task<Verdict> Intake::store_and_give(Message message, std::vector<std::uin
   Batches batches;
   for (const queue::QueuedRecipient& recipient : queued.recipients()) {
     if (parts[queued.index_of(recipient)] == 0) {
-      add_to(batches, queued.address_of(recipient), room_.reactor.wall_now(),
+      add_to(batches, place(queued.address_of(recipient)), room_.reactor.wall_now(),
              queued.index_of(recipient));
     }
   }
@@ -296,9 +311,9 @@ queue::QueuedMessage& Intake::enqueue(Message message, std::uint32_t part,
   return queued;
 }
 
-void Intake::add_to(Batches& batches, std::string_view address, WallTime due,
+void Intake::add_to(Batches& batches, const GroupPlace& place, WallTime due,
                     std::uint32_t recipient) {
-  batches[{room_.assignment.place(address).group, due}].push_back(recipient);
+  batches[{place.group, due}].push_back(recipient);
 }
 
 void Intake::file(queue::QueuedMessage& message, const Batches& batches) {
@@ -313,23 +328,29 @@ void Intake::file(queue::QueuedMessage& message, const Batches& batches) {
   }
 }
 
+events::Event Intake::event_about(const queue::QueuedMessage& message,
+                                  const queue::QueuedRecipient& recipient) const {
+  events::Event event;
+  event.time = room_.reactor.wall_now();
+  event.id = message.id();
+  event.part = message.part();
+  event.sender = message.sender();
+  event.recipient = message.address_of(recipient);
+  event.size = message.size();
+  event.queued_ms = (event.time - message.arrived()).count();
+  event.tenant = message.tenant();
+  event.job = message.job_name();
+  event.envid = message.envid();
+  return event;
+}
+
 void Intake::tell_received(const queue::QueuedMessage& message) {
   for (const queue::QueuedRecipient& recipient : message.recipients()) {
-    events::Event event;
-    event.time = room_.reactor.wall_now();
+    events::Event event = event_about(message, recipient);
     event.kind = events::EventKind::received;
-    event.id = message.id();
-    event.part = message.part();
-    event.sender = message.sender();
-    event.recipient = message.address_of(recipient);
-    const GroupPlace place = room_.assignment.place(event.recipient);
+    const GroupPlace place = this->place(event.recipient);
     event.group = room_.assignment.groups()[place.group].settings.name;
     event.shard = room_.assignment.shard_of(place.group);
-    event.size = message.size();
-    event.queued_ms = (room_.reactor.wall_now() - message.arrived()).count();
-    event.tenant = message.tenant();
-    event.job = message.job_name();
-    event.envid = message.envid();
     room_.events.append(event);
   }
 }
@@ -361,6 +382,7 @@ void Intake::drop_suppressed(queue::QueuedMessage& message, queue::QueueGroup& g
 ring::Task<void> Intake::close() {
   closing_ = true;
   stop_.notify_all();
+  given_.notify_all();
   co_await gate_.close();
 }
 

@@ -33,6 +33,9 @@ ring::Task<void> Intake::resettle_all(std::uint64_t round) {
       for (const queue::MessageKey& key : keys) {
         again |= resettle(*room_.messages.find(key.id, key.part));
       }
+      if (room_.events.full()) {
+        co_await room_.events.room();
+      }
       looked_at += keys.size() + 1;
       if (looked_at >= portion) {
         looked_at = 0;
@@ -65,7 +68,8 @@ bool Intake::resettle(queue::QueuedMessage& message) {
   for (queue::Entry* const entry : entries) {
     queue::QueueGroup& group = entry->domain().group();
     // All recipients of an entry have one domain, and so one group.
-    const LocalGroup& own = groups_[room_.assignment.place_domain(entry->domain().name()).group];
+    const GroupPlace place = place_of_queued(entry->domain());
+    const LocalGroup& own = groups_[place.group];
     if (own.queue == &group || (own.queue == nullptr && !may_give(message))) {
       continue;
     }
@@ -85,6 +89,7 @@ bool Intake::resettle(queue::QueuedMessage& message) {
     const bool deferred = entry->state() == queue::EntryState::deferred;
     const WallTime due = deferred ? now.wall_of(entry->due()) : now.wall;
     group.unfile(*entry);
+    tell_moved(message, recipients, place.group);
     if (own.queue == nullptr) {
       leaving.insert(leaving.end(), recipients.begin(), recipients.end());
     } else {

@@ -196,6 +196,21 @@ void QueueGroup::fail_route(Domain& domain, Instant until, Now now, mail::Enhanc
   }
 }
 
+void QueueGroup::depart(Domain& domain, Now now) {
+  const bool idle = domain.idle_;
+  leave_lane(domain, now);
+  domain.route_ = RouteState::unknown;
+  if (idle) {
+    return;
+  }
+  domain.unlink();
+  if (domain.entries_ == 0) {
+    settle(domain);
+  } else {
+    ask_route(domain);
+  }
+}
+
 void QueueGroup::expire_route(Domain& domain) {
   if (domain.route_ == RouteState::known) {
     domain.route_ = RouteState::unknown;

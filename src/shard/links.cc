@@ -58,6 +58,11 @@ bool Links::poll() {
       any = true;
       handle(from, std::move(letter));
     }
+    intake::LearntHost hint;
+    while (from != shard_ && post_.hints(from, shard_).try_pop(hint)) {
+      any = true;
+      intake_->believe(std::move(hint));
+    }
   }
   return any;
 }
@@ -159,6 +164,14 @@ ring::Task<void> Links::return_memory(std::uint32_t shard, std::uint64_t held) {
   const std::uint64_t token = next_token_++;
   Letter letter = MemoryLetter(token, held, 0);
   const Answer answer = co_await request(shard, std::move(letter), token);
+}
+
+void Links::tell(const intake::LearntHost& learnt) {
+  for (std::uint32_t shard = 0; shard < post_.shards(); ++shard) {
+    if (shard != shard_ && post_.hints(shard_, shard).try_push(intake::LearntHost(learnt))) {
+      post_.wake(shard);
+    }
+  }
 }
 
 ring::Task<std::vector<control::Answer>> Links::ask_all(control::Command command) {

@@ -70,7 +70,8 @@ Shard::Shard(ring::Kernel& kernel, PostOffice& post, ShardSettings settings)
       resolver_(reactor_, resolver_settings(settings)),
       cache_(reactor_, configuration_.config.connection_cache.size,
              configuration_.config.timeouts.quit),
-      walk_(reactor_, resolver_, hosts_, cache_, configuration_.config, client_tls_.get(), number_),
+      walk_(reactor_, resolver_, hosts_, cache_, configuration_.config, client_tls_.get(), tracer_,
+            number_),
       routes_(configuration_.config, resolver_),
       in_flight_(configuration_.config.delivery.max_in_flight),
       ledger_(reactor_, spool_, events_, messages_, ids_, number_),
@@ -122,7 +123,13 @@ intake::LocalGroup Shard::group_for(const config::QueueGroup& assigned) {
                                      assigned.connection_cache_timeout};
   for (std::size_t at = 0; at < queues_.size(); ++at) {
     if (queues_[at].settings().name == assigned.name) {
-      queues_[at].change_settings(std::move(settings), {reactor_.now(), reactor_.wall_now()});
+      const queue::Now now{reactor_.now(), reactor_.wall_now()};
+      const queue::GroupSettings& before = queues_[at].settings();
+      const bool other_lanes = before.egress != settings.egress || before.tls != settings.tls;
+      queues_[at].change_settings(std::move(settings), now);
+      if (other_lanes) {
+        queues_[at].ask_routes_again(now);
+      }
       services_[at].set_cache_limits(limits);
       return {&queues_[at], &services_[at]};
     }
@@ -132,7 +139,7 @@ intake::LocalGroup Shard::group_for(const config::QueueGroup& assigned) {
       reactor_, read_ahead_,     messages_, hosts_,
       ledger_,  config.timeouts, stopping_, in_flight_.join(assigned.weight)};
   delivery::GroupService& service = services_.emplace_back(
-      delivery::GroupService::Room{conversation, cache_, walk_, routes_}, queue, limits);
+      delivery::GroupService::Room{conversation, cache_, walk_, routes_, intake_}, queue, limits);
   if (begun_) {
     service.start();
   }
@@ -149,13 +156,15 @@ void Shard::reconfigure(NewConfiguration fresh) {
   ledger_.use_suppressions(std::move(fresh.suppressed));
   intake::Assignment assignment(config, post_.shards());
   const bool moved = !assignment.places_alike(assignment_);
+  const bool other_hosts = !assignment.same_mx(assignment_);
   assignment_ = std::move(assignment);
   make_groups();
   operator_.set_holds(queue::Holds(operator_.holds()));
   cache_.set_limits(config.connection_cache.size, config.timeouts.quit);
   listener_.configuration_changed();
   share_memory();
-  if (before.routes != config.routes || before.delivery != config.delivery) {
+  if (before.routes != config.routes || before.delivery != config.delivery ||
+      before.destinations != config.destinations || other_hosts) {
     for (queue::QueueGroup& queue : queues_) {
       queue.ask_routes_again({reactor_.now(), reactor_.wall_now()});
     }
@@ -190,7 +199,8 @@ control::ShardView Shard::make_view() {
           spool_,
           intake_,
           operator_.holds(),
-          adopted_views_};
+          adopted_views_,
+          tracer_};
 }
 
 ring::Task<Result<>> Shard::recover() {

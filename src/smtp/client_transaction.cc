@@ -141,7 +141,7 @@ bool ClientTransactions::may_send_content(const Slot& slot) const {
   return slot.next_receive == slot.next_send || (mode_ == Mode::streamed && !reused_);
 }
 
-bool ClientTransactions::fill(std::string& out, std::size_t max_bytes) {
+bool ClientTransactions::fill(std::string& out, std::size_t max_bytes, std::string* told) {
   const std::size_t limit = out.size() + max_bytes;
   while (!must_close_ && send_ < count_) {
     Slot& current = slot(send_);
@@ -158,7 +158,12 @@ bool ClientTransactions::fill(std::string& out, std::size_t max_bytes) {
     if (!current.begun) {
       begin(current, send_ != receive_);
     }
-    send_step(current, out, limit - out.size());
+    const Step step = current.next_send;
+    const std::size_t before = out.size();
+    send_step(current, out, limit - before);
+    if (told != nullptr) {
+      tell(current, step, std::string_view(out).substr(before), *told);
+    }
   }
   return false;
 }
@@ -171,6 +176,29 @@ void ClientTransactions::begin(Slot& slot, bool overlapped) {
     reset_needed_ = false;
     slot.next_send = rset_step;
     slot.next_receive = rset_step;
+  }
+}
+
+void ClientTransactions::tell(const Slot& slot, Step step, std::string_view handed_out,
+                              std::string& told) {
+  if (step != slot.content_step()) {
+    told += handed_out;
+    return;
+  }
+  const bool whole = slot.next_send > slot.content_step();
+  if (!slot.chunk && slot.accepted == 0) {
+    told += handed_out;  // the lone dot
+    return;
+  }
+  if (whole) {
+    if (slot.chunk) {
+      told += "BDAT ";
+      append_number(told, slot.content.size());
+      told += " LAST\r\n";
+    }
+    told += '(';
+    append_number(told, slot.content.size());
+    told += slot.chunk ? " bytes of content)\r\n" : " bytes of content and the final dot)\r\n";
   }
 }
 

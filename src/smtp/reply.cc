@@ -40,6 +40,19 @@ bool plausible(std::string_view line) {
 
 }  // namespace
 
+std::string shown(const Reply& reply) {
+  std::string lines;
+  std::string_view rest = reply.text;
+  do {
+    const std::string_view line = take_line(rest);
+    lines += std::to_string(reply.code);
+    lines += rest.empty() ? ' ' : '-';
+    lines += line;
+    lines += '\n';
+  } while (!rest.empty());
+  return lines;
+}
+
 std::string_view take_line(std::string_view& text) {
   const std::size_t end = text.find('\n');
   const std::string_view line = text.substr(0, end);

@@ -84,7 +84,7 @@ TEST(OperatingManual, ItsExampleLoads) {
     }
   }
   EXPECT_EQ(errors(example), "ok\n");
-  EXPECT_EQ(loaded(example).config.queue_groups.size(), 1U);
+  EXPECT_EQ(loaded(example).config.queue_groups.size(), 2U);
 }
 
 }  // namespace

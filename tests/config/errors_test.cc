@@ -171,7 +171,8 @@ TEST(Errors, BadRoutesAndGroups) {
        "2:8: queue_group.name: 'default-1' is kept for the default groups (the group 'default' "
        "holds the settings of all of them)"},
       {"[[queue_group]]\nname = 'a'",
-       "1:1: queue_group.a: names no domains, so that it would get no mail (add domains)"},
+       "1:1: queue_group.a: names no domains, so that it would get no mail (add domains, "
+       "or MX hosts by mx)"},
       {"[[queue_group]]\nname = 'default'\nshard = 1",
        "3:9: queue_group.default.shard: the default groups take what no other group names, on all "
        "shards (remove it, or give the group another name)"},

@@ -240,5 +240,34 @@ TEST(LoadFile, ADirectoryIsNoConfiguration) {
   EXPECT_EQ(check_text(load_file("/", {}, machine)), "cannot read /: Is a directory (errno 21)\n");
 }
 
+TEST(Load, GroupsByMxHosts) {
+  const Loaded made = loaded(
+      "[[queue_group]]\nname = 'microsoft'\n"
+      "mx = ['*.Protection.Outlook.com', 'mx.example']\n");
+  const QueueGroup& group = made.config.queue_groups.at(0);
+  EXPECT_EQ(group.mx, (std::vector<std::string>{"*.protection.outlook.com", "mx.example"}));
+  EXPECT_TRUE(group.domains.empty());
+  EXPECT_EQ(made.origins.at("queue_group.microsoft.mx.mx.example"), "ringpost.toml:3");
+  EXPECT_EQ(errors("[[queue_group]]\nname = 'a'\nmx = ['mx.example']\n"
+                   "[[queue_group]]\nname = 'b'\ndomains = ['mx.example']\nmx = 'MX.example'\n"),
+            "ringpost.toml:7:6: queue_group.b.mx: 'mx.example' is already in queue group 'a' at "
+            "ringpost.toml:3 (remove it from one of them)\n");
+  EXPECT_EQ(errors("[[queue_group]]\nname = 'default'\nmx = ['mx.example']\n"),
+            "ringpost.toml:3:6: queue_group.default.mx: the default groups take what no other "
+            "group names, on all shards (remove it, or give the group another name)\n");
+}
+
+TEST(Load, AProviderMayHaveATlsPolicyOfItsOwn) {
+  const Config config = loaded(
+                            "[[destination]]\nname = 'bank'\nmx = ['*.bank.example']\n"
+                            "tls = 'verify'\n[[destination]]\nname = 'shop'\nmx = 'mx.shop'\n")
+                            .config;
+  EXPECT_EQ(config.destinations.at(0).tls, TlsPolicy::verify);
+  EXPECT_EQ(config.destinations.at(1).tls, std::nullopt);
+  EXPECT_EQ(errors("[[destination]]\nname = 'bank'\nmx = 'mx.bank'\ntls = 'yes'\n")
+                .find("ringpost.toml:4:7: destination.tls: 'yes' is not a value of this key"),
+            0U);
+}
+
 }  // namespace
 }  // namespace ringpost::config

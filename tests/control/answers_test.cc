@@ -103,6 +103,7 @@ TEST(Answers, Explanation) {
   EXPECT_EQ(to_json(explanation),
             R"({"address":"a@b.example","matched":{"kind":"suffix","pattern":"*.example",)"
             R"("set_at":"ringpost.toml:7"},"group":"bulk","shard":0,"destination":null,"via":null,)"
+            R"("tls":{"policy":null,"set_at":null},)"
             R"("mx":[{"host":"mx.b.example","preference":10,"addresses":["192.0.2.1"],)"
             R"("state":"up","until":null},{"host":"static.example","preference":null,)"
             R"("addresses":[],"state":null,"until":"2026-01-31T12:00:00.500Z"}],)"

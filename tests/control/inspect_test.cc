@@ -59,6 +59,7 @@ class Nobody final : public intake::Neighbours {
   ring::Task<void> return_memory(std::uint32_t /*shard*/, std::uint64_t /*held*/) override {
     co_return;
   }
+  void tell(const intake::LearntHost& /*learnt*/) override {}
 };
 
 config::Loaded load_configuration() {
@@ -109,7 +110,7 @@ class InspectTest : public testing::Test {
   [[nodiscard]] Answer ask(const Command& command) {
     const ShardView view{0,         reactor_,  loaded_.config, loaded_.origins, assignment_,
                          groups_,   messages_, cache_,         ledger_,         hosts_,
-                         resolver_, spool_,    *intake_,       holds_,          adopted_};
+                         resolver_, spool_,    *intake_,       holds_,          adopted_, tracer_};
     return inspect(view, command);
   }
   template <class Kind>
@@ -192,6 +193,7 @@ class InspectTest : public testing::Test {
   delivery::HostTable hosts_;
   queue::Holds holds_;
   std::vector<AdoptedView> adopted_;
+  delivery::Tracer tracer_;
   delivery::ConnectionCache cache_;
   delivery::Ledger ledger_;
   intake::ContentMemory memory_;

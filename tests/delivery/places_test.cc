@@ -43,7 +43,7 @@ TEST(Destinations, ThoseOfTheConfigurationWinOverThoseThatShip) {
   EXPECT_EQ(lane_by_mx(config, "shop.example", google).destination, "google");
   EXPECT_EQ(lane_by_mx(config, "shop.example", yahoo).destination, "yahoo");
   EXPECT_EQ(lane_by_mx(config, "shop.example", yahoo).hosts.front().port, 2525);
-  config.destinations = {{"mine", {"*.l.google.com"}}, {"yahoo", {}}};
+  config.destinations = {{"mine", {"*.l.google.com"}, {}}, {"yahoo", {}, {}}};
   EXPECT_EQ(lane_by_mx(config, "shop.example", google).destination, "mine");
   EXPECT_EQ(lane_by_mx(config, "shop.example", yahoo).destination, "mta5.am0.yahoodns.net");
 }

@@ -103,7 +103,51 @@ TEST_P(Streaming, RefusalsConcernTheirOwnMessageAlone) {
   EXPECT_EQ(site.taken.size(), 200U);
   EXPECT_EQ(sum(world, &Told::in_doubt), 0);
   EXPECT_GT(sum(world, &Told::deferred), 20);
-  EXPECT_GT(site.streamed_chunks(), 10U);
+  EXPECT_GT(site.overlapped_flights(), 10U);
+}
+
+// A list with many dead addresses, and a server that ends connections after some refusals, taking
+// what it had not sent yet along.
+TEST_P(Streaming, WhereMuchIsRefusedNothingIsLostInStreams) {
+  MailWorld world(GetParam(), 1, {"queue_group.default.max_messages_per_connection=0"});
+  const auto refuse = [](std::string_view command, std::string_view address) {
+    return command == "RCPT" && address.starts_with("dead") ? std::string("550 5.1.1 nobody here")
+                                                            : std::string();
+  };
+  MailServer& site = world.add_site("one.example", {.chunking = true,
+                                                    .errors_per_connection = 20,
+                                                    .hangs_up_at_errors = true,
+                                                    .policy = refuse});
+  ASSERT_TRUE(world.relay.start_and_wait());
+  for (int number = 0; number < 400; ++number) {
+    world.write({(number % 3 == 0 ? "dead" : "reader") + std::to_string(number) + "@one.example"});
+  }
+  ASSERT_TRUE(world.inject(4));
+  ASSERT_TRUE(world.settle(6h));
+  expect_right(world);
+  EXPECT_EQ(sum(world, &Told::delivered), 266 + 134) << "a report each among them";
+  EXPECT_EQ(sum(world, &Told::bounced), 134);
+  EXPECT_EQ(sum(world, &Told::in_doubt), 0);
+  EXPECT_EQ(site.taken.size(), 266U);
+}
+
+// Few refusals take nobody's streams.
+TEST_P(Streaming, AFewRefusalsLeaveStreamsAlone) {
+  MailWorld world(GetParam());
+  const auto refuse = [](std::string_view command, std::string_view address) {
+    return command == "RCPT" && address.starts_with("dead") ? std::string("550 5.1.1 nobody here")
+                                                            : std::string();
+  };
+  MailServer& site = world.add_site("one.example", {.chunking = true, .policy = refuse});
+  ASSERT_TRUE(world.relay.start_and_wait());
+  for (int number = 0; number < 400; ++number) {
+    world.write(
+        {(number % 100 == 50 ? "dead" : "reader") + std::to_string(number) + "@one.example"});
+  }
+  ASSERT_TRUE(world.inject(4));
+  ASSERT_TRUE(world.settle(1h));
+  expect_right(world);
+  EXPECT_GT(site.streamed_chunks(), 30U);
 }
 
 // Overlap shows it before anything is streamed, unless chance parts what was sent ahead from the

@@ -23,7 +23,7 @@ LAST_ERROR = ("time", "status", "reply")
 GROUP = ("group", "shard", "runners", "runners_busy", "ready", "deferred", "held", "in_flight",
          "delivered_total", "connections_opened_total", "held_by",
          "durability", "possible_loss")
-EXPLAIN = ("address", "matched", "group", "shard", "destination", "via", "mx", "limits", "binding")
+EXPLAIN = ("address", "matched", "group", "shard", "destination", "via", "tls", "mx", "limits", "binding")
 MATCHED = ("kind", "pattern", "set_at")
 MX = ("host", "preference", "addresses", "state", "until")
 LIMIT = ("name", "value", "used", "set_at")

@@ -86,6 +86,85 @@ TEST_P(ReloadOnSim, GroupsMoveUnderLoadAndNothingIsLostOrSentTwice) {
   EXPECT_TRUE(world.relay.drain());
 }
 
+TEST_P(ReloadOnSim, NothingIsLostInACrashInTheMiddleOfAMove) {
+  constexpr std::uint32_t shards = 3;
+  MailWorld world(GetParam(), shards, groups_on({0, 1, 2, 0}));
+  add_sites(world, 5ms);
+  Random& random = world.world.random();
+  const int crashes = 3 + static_cast<int>(random.below(4));
+  for (int crash = 0; crash < crashes; ++crash) {
+    ASSERT_TRUE(world.relay.start_and_wait());
+    write_some(world, 60);
+    world.begin_inject(4);
+    world.world.run_for(sim::between(random, 1ms, 200ms));
+    world.relay.reload(random_groups(random, shards));
+    world.world.run_for(sim::between(random, 0us, random.below(2) == 0 ? 20ms : 400ms));
+    // The next start goes by the new configuration.
+    world.relay.crash(random.below(3) == 0 ? sim::Crash::killed : sim::Crash::power_cut);
+    world.world.run_for(1s);
+  }
+  ASSERT_TRUE(world.relay.start_and_wait());
+  ASSERT_TRUE(world.settle(1h)) << world.queued() << " messages do not move";
+  EXPECT_EQ(world.what_is_wrong(true), "");
+  EXPECT_EQ(world.complaints(), "");
+  for (std::uint32_t number = 0; number < shards; ++number) {
+    EXPECT_EQ(world.relay.shard(number).view().spool.counters().live_messages, 0U)
+        << "done, and still in the spool";
+    EXPECT_EQ(world.relay.shard(number).view().spool.counters().quarantined_total, 0U);
+  }
+  EXPECT_TRUE(world.relay.drain());
+}
+
+// The disk has no room for what another shard would take over, for longer than mail may wait.
+TEST_P(ReloadOnSim, WhatItsTakerKeepsRefusingExpiresOnTimeAndOnce) {
+  const auto settings = [](std::uint64_t shard, const std::string& others = "hold") {
+    const auto group = [](const std::string& name, std::uint64_t number, std::uint64_t on,
+                          const std::string& delivery) {
+      return "{name=\"" + name + "\",domains=[\"" + site(number) +
+             "\"],shard=" + std::to_string(on) + ",delivery=\"" + delivery + "\"},";
+    };
+    return std::vector<std::string>{
+        "queue_group=[" + group("g", 0, shard, "hold") + group("full", 1, 1, others) + "]",
+        "timeouts.queuereturn=1h"};
+  };
+  MailWorld world(GetParam(), 2, settings(0));
+  add_sites(world, 1ms);
+  ASSERT_TRUE(world.relay.start_and_wait());
+  for (int number = 0; number < 20; ++number) {
+    world.write({"reader" + std::to_string(number) + "@" + site(0)});
+  }
+  ASSERT_TRUE(world.inject(2));
+  world.run_minutes(20);
+  sim::DiskFaults& disk = world.relay.host().disk().faults;
+  const std::uint64_t room = disk.capacity;
+  disk.capacity = 256 << 20;  // less than what is to be kept free
+  for (int number = 0; number < 300; ++number) {
+    world.write({"reader@" + site(1)}, 20'000);
+  }
+  ASSERT_TRUE(world.inject(4));
+  ASSERT_FALSE(world.relay.shard(1).view().spool.accepting());
+  world.relay.reload(settings(1));
+  world.run_minutes(35);
+  EXPECT_EQ(world.relay.shard(0).view().messages.size(), 20U) << "until their hour is over";
+  const bool crashes = GetParam() % 2 == 1;
+  if (crashes) {
+    world.relay.crash(sim::Crash::killed);
+    world.run_minutes(6);
+    ASSERT_TRUE(world.relay.start_and_wait());
+  }
+  world.run_minutes(7);
+  EXPECT_EQ(world.relay.shard(0).view().ledger.counters().expired, 20U);
+  world.relay.crash(sim::Crash::killed);  // what has expired stays so
+  disk.capacity = room;
+  ASSERT_TRUE(world.relay.start_and_wait());
+  world.relay.reload(settings(1, "queue"));
+  ASSERT_TRUE(world.settle(10min)) << world.queued() << " messages do not move";
+  EXPECT_EQ(world.what_is_wrong(true), "");
+  EXPECT_EQ(world.relay.shard(1).view().ledger.counters().expired, 0U);
+  EXPECT_EQ(world.senders_site().taken.size(), 20U) << "a report each";
+  EXPECT_TRUE(world.relay.drain());
+}
+
 TEST_P(ReloadOnSim, HeldMailGoesWithItsGroupAndLeavesFromThere) {
   const auto settings = [](std::uint64_t shard, const char* delivery) {
     return std::vector<std::string>{"queue_group=[{name=\"g\",domains=[\"" + site(0) +

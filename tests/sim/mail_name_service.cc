@@ -53,8 +53,11 @@ void NameService::answer(const Endpoint& from, const std::string& query) {
     message.rcode = no_such_name;
     message.authorities.push_back(dns::testing::soa("example", 60, 60));
   } else if (message.question.type == dns::RecordType::mx && hosts != mx_.end()) {
+    const auto other = undecided.find(name);
+    other_answer_ = other != undecided.end() && !other_answer_;
     for (const auto& [preference, host] : hosts->second) {
-      message.answers.push_back(dns::testing::mx(name, preference, host));
+      message.answers.push_back(
+          dns::testing::mx(name, preference, other_answer_ ? other->second : host, time_to_live));
     }
   } else if (addresses != addresses_.end()) {
     for (const IpAddress& address : addresses->second) {

@@ -24,10 +24,17 @@ class NameService {
   void add_address(const std::string& host, const IpAddress& address) {
     addresses_[host].push_back(address);
   }
+  // The only one from now on.
+  void change_mx(const std::string& domain, const std::string& host) {
+    mx_[domain].assign(1, {10, host});
+  }
   void clear_addresses(const std::string& host) { addresses_.erase(host); }
 
   std::set<std::string> failing;  // names that get SERVFAIL
   std::set<std::string> silent;   // names that get no answer
+  // Every other question for such a domain's MX gets this host.
+  std::map<std::string, std::string> undecided;
+  std::uint32_t time_to_live = 300;  // of MX records, in seconds
   double lying = 0;  // chance of an answer to another question, sent before the true one
   [[nodiscard]] std::uint64_t questions() const { return questions_; }
 
@@ -39,6 +46,7 @@ class NameService {
   std::map<std::string, std::vector<std::pair<unsigned, std::string>>> mx_;
   std::map<std::string, std::vector<IpAddress>> addresses_;
   std::uint64_t questions_ = 0;
+  bool other_answer_ = false;
 };
 
 }  // namespace ringpost::sim

@@ -111,7 +111,12 @@ struct MailServer::Session {
     }
     const unsigned most_errors = server.personality.errors_per_connection;
     if (most_errors != 0 && errors >= most_errors) {
-      say("421 4.7.0 too many errors");
+      if (server.personality.hangs_up_at_errors) {
+        dropping = true;
+        out.clear();
+      } else {
+        say("421 4.7.0 too many errors");
+      }
       return;
     }
     if (line.starts_with("EHLO ")) {

@@ -25,6 +25,7 @@ struct Personality {
   unsigned rcpt_max = 0;
   unsigned messages_per_connection = 0;  // then 421 to the next MAIL; 0 = any number
   unsigned errors_per_connection = 0;    // replies 4yz and 5yz, then 421; 0 = any number
+  bool hangs_up_at_errors = false;       // instead of that 421, and its last replies are lost
   unsigned most_connections = 0;         // more are greeted with 421; 0 = any number
   Duration greylisted_for{};             // each recipient, from its first RCPT on
   Duration reply_delay{};

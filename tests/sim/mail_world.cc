@@ -36,11 +36,12 @@ MailWorld::MailWorld(std::uint64_t seed, std::uint32_t shards,
   add_site("sender.example");
 }
 
-MailServer& MailWorld::add_site(const std::string& domain, Personality personality) {
+MailServer& MailWorld::add_site(const std::string& domain, Personality personality,
+                                const std::string& host_name) {
   const auto number = sites_.size() + 1;
   const IpAddress address =
       SimWorld::address(fmt::format("10.1.{}.{}", number / 200, number % 200 + 1));
-  const std::string host = "mx." + domain;
+  const std::string host = host_name.empty() ? "mx." + domain : host_name;
   names.add_mx(domain, 10, host);
   names.add_address(host, address);
   site_addresses_[domain] = address;

@@ -36,8 +36,14 @@ class MailWorld {
   explicit MailWorld(std::uint64_t seed, std::uint32_t shards = 1,
                      const std::vector<std::string>& settings = {});
 
-  // A domain with one MX host at one address.
-  MailServer& add_site(const std::string& domain, Personality personality = {});
+  // A domain with one MX host at one address. Its name is "mx." and the domain, if none is given.
+  MailServer& add_site(const std::string& domain, Personality personality = {},
+                       const std::string& host_name = {});
+  // From now on the domain's server goes by another name.
+  void rename_host(const std::string& domain, const std::string& host_name) {
+    names.add_address(host_name, site_address(domain));
+    names.change_mx(domain, host_name);
+  }
   // Where reports about failed messages go.
   [[nodiscard]] MailServer& senders_site() { return *sites_.at("sender.example"); }
   [[nodiscard]] IpAddress site_address(const std::string& domain) const {

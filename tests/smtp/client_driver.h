@@ -49,10 +49,12 @@ class ClientDriver {
   // What leaves now, completely written.
   std::string flight(std::size_t max_bytes = 1 << 20) {
     std::string out;
-    machine.fill(out, max_bytes);
+    machine.fill(out, max_bytes, told);
     machine.sent(out.size());
     return out;
   }
+
+  std::string* told = nullptr;  // what flights are for people
 
   // Whole replies, one a line of `text` (or several lines of one reply).
   void replies(std::string_view text) {

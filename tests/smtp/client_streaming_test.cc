@@ -205,5 +205,37 @@ TEST(ClientStreaming, DeadlinesFollowTheOldestUnanswered) {
   EXPECT_TRUE(client.machine.oldest_unanswered()->overlapped);
 }
 
+TEST(ClientStreaming, PeopleAreShownCommandsAndNoContent) {
+  std::string told;
+  const std::string secret = "Subject: x\r\n\r\nQUIT\r\n.\r\nsecret\r\n";
+  ClientDriver dots(Mode::pipelined);
+  dots.told = &told;
+  dots.offer(1, 1, secret);
+  dots.flight();
+  EXPECT_EQ(told, "MAIL FROM:<s1>\r\nRCPT TO:<r1.0>\r\nDATA\r\n");
+  told.clear();
+  dots.replies("250 ok\r\n250 ok\r\n354 go on\r\n");
+  while (!dots.flight(7).empty()) {
+  }
+  EXPECT_EQ(told, "(" + std::to_string(secret.size()) + " bytes of content and the final dot)\r\n");
+  ClientDriver refused(Mode::pipelined);
+  refused.told = &told;
+  refused.offer(1, 1, secret);
+  refused.flight();
+  told.clear();
+  refused.replies("250 ok\r\n550 no\r\n354 go on\r\n");
+  refused.flight();
+  EXPECT_EQ(told, ".\r\n");
+  ClientDriver chunks(Mode::streamed, with_chunking(), 2);
+  chunks.told = &told;
+  told.clear();
+  chunks.offer(1, 1, secret);
+  while (!chunks.flight(7).empty()) {
+  }
+  const std::string size = std::to_string(secret.size());
+  EXPECT_EQ(told, "RSET\r\nMAIL FROM:<s1>\r\nRCPT TO:<r1.0>\r\nBDAT " + size + " LAST\r\n(" + size +
+                      " bytes of content)\r\n");
+}
+
 }  // namespace
 }  // namespace ringpost::smtp

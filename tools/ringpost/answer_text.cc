@@ -219,6 +219,9 @@ std::string explain_text(const Json& explanation) {
       field_text(matched, "pattern"), field_text(matched, "set_at"),
       field_text(explanation, "group"), field_text(explanation, "shard"),
       field_text(explanation, "destination"), field_text(explanation, "via"));
+  const Json& tls = field(explanation, "tls");
+  text +=
+      fmt::format("  TLS          {} ({})\n", field_text(tls, "policy"), field_text(tls, "set_at"));
   text +=
       binding.is_object()
           ? fmt::format("  held up by   {} since {}, lifts at {}\n", field_text(binding, "limit"),
@@ -313,6 +316,9 @@ struct TextOf {
   }
   std::string operator()(const control::ChangeCommand& /*command*/) const {
     return change_text(answer);
+  }
+  std::string operator()(const control::TraceCommand& /*command*/) const {
+    return {};  // follow_trace() shows it
   }
   std::string operator()(const control::ShowCommand& /*command*/) const {
     return message_text(answer);

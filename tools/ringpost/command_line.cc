@@ -5,6 +5,8 @@
 #include <sstream>
 #include <utility>
 
+#include "trace.h"
+
 namespace ringpost::tool {
 namespace {
 
@@ -39,6 +41,7 @@ class CommandLine {
     add_show();
     add_orders();
     add_events();
+    add_trace();
   }
 
   std::expected<Invocation, Instead> parse(std::vector<std::string> arguments) {
@@ -58,6 +61,7 @@ class CommandLine {
                                   : Instead{bad_usage, "", why, json});
     }
     invocation_.command = command();
+    invocation_.trace = trace_->parsed();
     if (events_->parsed()) {
       invocation_.events = event_options_;
     }
@@ -199,7 +203,22 @@ class CommandLine {
     events_->add_option("--recipient", filter.recipient, "This address, or @domain");
   }
 
+  void add_trace() {
+    trace_ = add(app_, "trace", "The SMTP dialogue with a destination, as it happens",
+                 "  ringpost trace google\n"
+                 "  ringpost trace mx.example.com --json | jq -r .text\n"
+                 "Until interrupted. Contents are not shown, only their sizes. Destinations are\n"
+                 "those of 'ringpost queue'; 'ringpost explain ADDRESS' names an address's.");
+    trace_->add_option("DESTINATION", trace_command_.destination, "As `ringpost queue` names it")
+        ->required();
+  }
+
   [[nodiscard]] control::Command command() const {
+    if (trace_->parsed()) {
+      control::TraceCommand trace = trace_command_;
+      trace.follower = follower_name();
+      return trace;
+    }
     if (std::ranges::any_of(orders_, [](const CLI::App* order) { return order->parsed(); })) {
       return order_;
     }
@@ -230,10 +249,12 @@ class CommandLine {
   control::GroupListCommand group_command_;
   control::ExplainCommand explain_command_;
   control::ShowCommand show_command_;
+  control::TraceCommand trace_command_;
   control::ChangeCommand order_;
   std::vector<CLI::App*> orders_;
   EventOptions event_options_;
   CLI::App* events_ = nullptr;
+  CLI::App* trace_ = nullptr;
   CLI::App* holds_ = nullptr;
   CLI::App* reload_ = nullptr;
   CLI::App* status_ = nullptr;

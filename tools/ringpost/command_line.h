@@ -15,6 +15,7 @@ struct Invocation {
   std::string socket;
   bool json = false;
   control::Command command;
+  bool trace = false;                  // to be asked again and again
   std::optional<EventOptions> events;  // instead of the command; but it tells where the log is
 };
 

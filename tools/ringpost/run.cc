@@ -10,6 +10,7 @@
 #include "command_line.h"
 #include "ringpost/control/client.h"
 #include "table.h"
+#include "trace.h"
 
 namespace ringpost::tool {
 namespace {
@@ -63,8 +64,12 @@ class Printer {
   std::ostream& error_;
 };
 
-int ask(const Invocation& invocation, Printer& printer, std::string& event_log) {
-  const auto answer = control::ask(invocation.socket, invocation.command);
+int ask(const Invocation& invocation, Printer& printer, std::ostream& out, std::string& event_log) {
+  const auto answer =
+      invocation.trace
+          ? follow_trace(invocation.socket, std::get<control::TraceCommand>(invocation.command),
+                         invocation.json, out, [] { return true; })
+          : control::ask(invocation.socket, invocation.command);
   if (!answer) {
     const control::AskError& why = answer.error();
     const bool absent = why.kind == control::AskError::Kind::no_daemon;
@@ -90,7 +95,9 @@ int ask(const Invocation& invocation, Printer& printer, std::string& event_log) 
     event_log = field_text(json, "events_log");
     return done;
   }
-  printer.answer(invocation.command, json);
+  if (!invocation.trace) {
+    printer.answer(invocation.command, json);
+  }
   return done;
 }
 
@@ -99,7 +106,7 @@ int show_events(const Invocation& invocation, Printer& printer, std::ostream& ou
                 std::ostream& error) {
   EventOptions options = *invocation.events;
   if (options.log.empty()) {
-    if (const int failure = ask(invocation, printer, options.log); failure != done) {
+    if (const int failure = ask(invocation, printer, out, options.log); failure != done) {
       return failure;
     }
   }
@@ -121,7 +128,7 @@ int run(const std::vector<std::string>& arguments, std::ostream& out, std::ostre
   Printer printer(invocation->json, out, error);
   std::string event_log;
   const int exit_code = invocation->events ? show_events(*invocation, printer, out, error)
-                                           : ask(*invocation, printer, event_log);
+                                           : ask(*invocation, printer, out, event_log);
   out.flush();
   return out.good() ? exit_code : failed;
 }

@@ -131,7 +131,8 @@ struct Egress {
 // A provider whose domains share limits, known by its MX hosts.
 struct Destination {
   std::string name;
-  std::vector<std::string> mx;  // host names, or "*.example"; none: the provider that ships is off
+  std::vector<std::string> mx;   // host names, or "*.example"; none: the provider that ships is off
+  std::optional<TlsPolicy> tls;  // nothing: that of the queue group
 
   bool operator==(const Destination&) const = default;
 };
@@ -185,6 +186,7 @@ enum class DeliveryMode : std::uint8_t {
 struct QueueGroup {
   std::string name;
   std::vector<std::string> domains;    // lower case, exact or "*.example"; none for default groups
+  std::vector<std::string> mx;         // likewise, of the MX hosts of domains that no group names
   std::optional<std::uint32_t> shard;  // nothing: a hash of the name chooses
   std::uint32_t runners = 100;
   std::uint32_t weight = 1;         // its share of the shard's transactions in flight
@@ -241,7 +243,8 @@ struct Config {
   ConnectionCache connection_cache;
   Timeouts timeouts;
   Retry retry;
-  std::vector<QueueGroup> queue_groups;    // those that name domains, in the order of the file
+  std::vector<QueueGroup>
+      queue_groups;  // those that name domains or MX hosts, in the order of the file
   std::vector<QueueGroup> default_groups;  // default-0, default-1, …: a domain's hash chooses
   Queue queue;
   Suppression suppression;

@@ -31,7 +31,8 @@ struct Place {
 };
 
 // Where each setting comes from. Paths are those of the keys, and
-//   queue_group.NAME, queue_group.NAME.KEY, queue_group.NAME.domains.PATTERN, route.DOMAIN
+//   queue_group.NAME, queue_group.NAME.KEY, queue_group.NAME.domains.PATTERN (and mx.PATTERN),
+//   route.DOMAIN, destination.NAME, destination.NAME.KEY
 // where NAME is "default" for all default groups.
 class Origins {
  public:

@@ -120,6 +120,8 @@ struct Explanation {
   std::uint32_t shard = 0;
   std::string destination;  // empty = not known yet
   std::string via;          // dns, route, smarthost
+  std::string tls;          // policy; empty = not known yet
+  std::string tls_set_at;
   std::vector<MxHost> mx;
   std::vector<Limit> limits;
   std::optional<Binding> binding;
@@ -157,6 +159,22 @@ struct Change {
   std::uint64_t in_flight = 0;   // that it fits, but that are being sent: the flight wins
 };
 
+// What was said on the connections of a destination since the follower asked last.
+struct Trace {
+  struct Line {
+    WallTime time;
+    std::uint32_t shard = 0;
+    std::uint64_t connection = 0;  // 0: there is none yet
+    std::string mx;
+    std::string address;
+    std::string kind;  // sent, said, event
+    std::string text;
+  };
+  bool known = false;  // there is such a destination
+  std::vector<Line> lines;
+  std::uint64_t lost = 0;  // lines that there was no room for
+};
+
 // The configuration was read again and every shard has it.
 struct Reloaded {
   std::uint32_t shards = 0;
@@ -188,6 +206,7 @@ struct Refusal {
 [[nodiscard]] std::string to_json(const Change& change);
 [[nodiscard]] std::string to_json(const HoldList& holds);
 [[nodiscard]] std::string to_json(const Reloaded& reloaded);
+[[nodiscard]] std::string to_json(const Trace& trace);
 [[nodiscard]] std::string to_json(const Refusal& refusal);
 
 }  // namespace ringpost::control

@@ -4,6 +4,7 @@
 //   GET /status   GET /queue?group=&destination=&limit=   GET /groups   GET /explain?address=
 //   GET /messages/ID   GET /holds
 //   POST /flush?group=&destination=   POST /hold?group= (or destination=, job=)   POST /release?…
+//   GET /trace?destination=&follower= (what a follower has not seen yet; the first makes it one)
 //   GET /metrics (the only one that is no JSON)   POST /reload
 //   POST /delete?id=&group=&destination=&job=&sender=&dry_run=true   POST /requeue?id=
 #pragma once
@@ -51,6 +52,15 @@ struct ShowCommand {
   bool operator==(const ShowCommand&) const = default;
 };
 
+struct TraceCommand {
+  static constexpr std::size_t longest_follower = 32;
+
+  std::string destination;  // lower case
+  std::string follower;     // who asks: letters and digits, its own choice
+
+  bool operator==(const TraceCommand&) const = default;
+};
+
 struct HoldsCommand {
   bool operator==(const HoldsCommand&) const = default;
 };
@@ -91,7 +101,7 @@ struct ReloadCommand {
 
 using Command =
     std::variant<StatusCommand, QueueCommand, GroupListCommand, ExplainCommand, ShowCommand,
-                 HoldsCommand, ChangeCommand, ReloadCommand, MetricsCommand>;
+                 HoldsCommand, ChangeCommand, ReloadCommand, MetricsCommand, TraceCommand>;
 
 // `target` is path and query as sent. Unknown parameters are refused, and so are control
 // characters in any value, however encoded. A plus sign means itself: addresses have them.

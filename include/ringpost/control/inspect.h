@@ -1,7 +1,7 @@
 // What a shard tells of itself, read from the rooms that it composes, and the whole answer made of
 // every shard's part. Called for each command that comes over the control socket. Cold: may look at
-// every lane. Changes nothing but the least recently used order of caches, waits for nothing, asks
-// no name server.
+// every lane. Changes nothing but the least recently used order of caches and who follows a trace,
+// waits for nothing, asks no name server.
 #pragma once
 
 #include <cstdint>
@@ -16,6 +16,7 @@
 #include "ringpost/delivery/connection_cache.h"
 #include "ringpost/delivery/host_table.h"
 #include "ringpost/delivery/ledger.h"
+#include "ringpost/delivery/tracer.h"
 #include "ringpost/dns/resolver.h"
 #include "ringpost/intake/assignment.h"
 #include "ringpost/intake/intake.h"
@@ -48,10 +49,11 @@ struct ShardView {
   const intake::Intake& intake;
   const queue::Holds& holds;
   const std::vector<AdoptedView>& adopted;
+  delivery::Tracer& tracer;
 };
 
 using Answer = std::variant<ShardStatus, Queue, Groups, Explanation, MessageView, HoldList, Change,
-                            Reloaded, ShardMetrics, Refusal>;
+                            Reloaded, ShardMetrics, Trace, Refusal>;
 
 // This shard's part. Of what lives on other shards: a Refusal "not_found". Orders that change
 // something are the Operator's.

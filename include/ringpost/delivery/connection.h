@@ -11,6 +11,7 @@
 #include "ringpost/base/intrusive_list.h"
 #include "ringpost/base/ip_address.h"
 #include "ringpost/config/config.h"
+#include "ringpost/delivery/tracer.h"
 #include "ringpost/net/stream.h"
 #include "ringpost/net/tls_context.h"
 #include "ringpost/queue/queue_group.h"
@@ -50,7 +51,7 @@ class Connection : public ListHook<SameKeyTag>, public ListHook<IdleTag>, public
   };
 
   Connection(ring::Reactor& reactor, int fd, Peer peer, std::uint64_t id, queue::QueueGroup& group,
-             queue::Destination& destination);
+             queue::Destination& destination, Tracer& tracer);
 
   [[nodiscard]] const Peer& peer() const { return peer_; }
   [[nodiscard]] std::uint64_t id() const { return id_; }
@@ -75,6 +76,12 @@ class Connection : public ListHook<SameKeyTag>, public ListHook<IdleTag>, public
   void start_transactions(smtp::Mode mode, std::size_t depth);
   [[nodiscard]] smtp::ClientTransactions& transactions() { return *transactions_; }
   [[nodiscard]] smtp::ReplyParser& parser() { return parser_; }
+
+  // Whether anybody looks on, and tells them.
+  [[nodiscard]] bool followed() const {
+    return tracer_.anybody() && tracer_.follows(destination_->name());
+  }
+  void tell(TraceKind kind, std::string_view text) const;
 
   // Keeps a receive armed while the connection is idle.
   void watch() { stream_.watch(); }
@@ -109,6 +116,7 @@ class Connection : public ListHook<SameKeyTag>, public ListHook<IdleTag>, public
   // why.
   enum class Answer : std::uint8_t { positive, refused, silence, surplus };
   ring::Task<Answer> read_reply(smtp::Stage stage, Instant deadline, Trouble& trouble);
+  void say(std::string command);
   // EHLO, else HELO.
   ring::Task<Answer> say_hello(const std::string& hostname, const config::Timeouts& timeouts,
                                Trouble& trouble);
@@ -123,6 +131,7 @@ class Connection : public ListHook<SameKeyTag>, public ListHook<IdleTag>, public
   std::uint64_t id_;
   queue::QueueGroup& group_;
   queue::Destination* destination_;
+  Tracer& tracer_;
   smtp::ReplyParser parser_;
   smtp::Capabilities capabilities_;
   std::optional<smtp::ClientTransactions> transactions_;

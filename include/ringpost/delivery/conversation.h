@@ -69,6 +69,7 @@ class Conversation {
 
   // Writes what may leave now; a large content goes on in the background.
   void write_flight();
+  bool fill(std::string& flight);
   ring::Task<void> pump();
   void confirm_sent();
   [[nodiscard]] Instant deadline();

@@ -8,6 +8,7 @@
 
 #include "ringpost/delivery/conversation.h"
 #include "ringpost/delivery/mx_walk.h"
+#include "ringpost/delivery/placing.h"
 #include "ringpost/delivery/routes.h"
 #include "ringpost/queue/queue_group.h"
 
@@ -20,6 +21,7 @@ class GroupService {
     ConnectionCache& cache;
     MxWalk& walk;
     Routes& routes;
+    Placing& placing;
   };
 
   GroupService(Room room, queue::QueueGroup& group, CacheLimits cache_limits);

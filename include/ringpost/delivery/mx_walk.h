@@ -32,7 +32,7 @@ class MxWalk {
 
   // All of these outlive the walk. `tls` may be null: then no TLS is spoken.
   MxWalk(ring::Reactor& reactor, dns::Resolver& resolver, HostTable& hosts, ConnectionCache& cache,
-         const config::Config& config, net::TlsContext* tls, std::uint32_t shard);
+         const config::Config& config, net::TlsContext* tls, Tracer& tracer, std::uint32_t shard);
 
   // We go down: whoever has not greeted us yet is left at once, as is who is asked later. It is our
   // own fault then.
@@ -59,6 +59,7 @@ class MxWalk {
   // Null: the default. One that is no longer configured has no address of any family.
   [[nodiscard]] const config::Egress* source_of(const queue::LaneKey& lane) const;
   [[nodiscard]] bool prohibited(const Endpoint& endpoint) const;
+  void tell_failure(const Candidate& candidate, const queue::Lane& lane, int error);
   // Connects and greets; in `result` a connection, or the trouble.
   ring::Task<void> try_address(Candidate candidate, queue::QueueGroup& group,
                                const queue::Lane& lane, Duration connect_timeout, Result& result);
@@ -72,6 +73,7 @@ class MxWalk {
   ConnectionCache& cache_;
   const config::Config& config_;
   net::TlsContext* tls_;
+  Tracer& tracer_;
   net::Connects connects_;
   std::vector<Connection*> greeting_;
   std::uint64_t next_connection_;

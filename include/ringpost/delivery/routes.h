@@ -24,7 +24,7 @@ namespace ringpost::delivery {
 // The lane that a static route or the smarthost gives the domain; nothing: DNS decides.
 [[nodiscard]] std::optional<queue::LaneKey> configured_lane(const config::Config& config,
                                                             std::string_view domain);
-// The lane that these MX hosts give it.
+// The lane that these MX hosts give it. It has a TLS policy if the named provider has one.
 [[nodiscard]] queue::LaneKey lane_by_mx(const config::Config& config, std::string_view domain,
                                         const std::vector<dns::MxHost>& hosts);
 

@@ -15,6 +15,8 @@
 
 #include "ringpost/delivery/group_service.h"
 #include "ringpost/delivery/ledger.h"
+#include "ringpost/delivery/placing.h"
+#include "ringpost/dns/cache.h"
 #include "ringpost/events/writer.h"
 #include "ringpost/intake/assignment.h"
 #include "ringpost/intake/content_memory.h"
@@ -37,7 +39,7 @@ struct MemoryGrant {
   std::uint64_t bytes = 0;  // 0: none
 };
 
-class Intake {
+class Intake final : public delivery::Placing {
  public:
   struct Room {  // what outlives it
     ring::Reactor& reactor;
@@ -62,15 +64,26 @@ class Intake {
   void give_back(MemoryGrant grant);
 
   // A new message, from wherever. When it returns `accepted` it is durable, or in memory if its
-  // queue group's durability allows that.
-  ring::Task<Verdict> accept(std::unique_ptr<mail::Message> message);
+  // queue group's durability allows that. `forwards`: how many shards it has passed already.
+  ring::Task<Verdict> accept(std::unique_ptr<mail::Message> message, std::uint32_t forwards = 0);
   // The same for a report, which after a restart may be in the queue already.
-  ring::Task<Verdict> accept_once(std::unique_ptr<mail::Message> report);
+  ring::Task<Verdict> accept_once(std::unique_ptr<mail::Message> report,
+                                  std::uint32_t forwards = 0);
   // From another shard: all its recipients belong to groups of this one. Twice the same parcel is
   // stored once.
   ring::Task<Verdict> take_over(Parcel parcel);
   // What took_over() took is ours for good.
   ring::Task<void> confirmed(spool::PartKey key);
+
+  // Where recipients of this domain go now.
+  [[nodiscard]] GroupPlace place_domain(std::string_view domain) const;
+  // The same for people who ask: also of what was learnt long ago and is still queued here.
+  [[nodiscard]] GroupPlace place_to_tell(std::string_view domain) const;
+  // Another shard has learnt that.
+  void believe(LearntHost learnt);
+  bool belongs(const queue::QueueGroup& group, const queue::Domain& domain,
+               const queue::LaneKey& route, Instant until) override;
+  ring::Task<bool> move_out(queue::QueueGroup& group, queue::Domain& domain) override;
 
   // Recipients of a message that are queued nowhere: filed where they belong now, here or on
   // another shard.
@@ -104,6 +117,7 @@ class Intake {
     std::uint32_t part = 0;
     std::uint32_t shard = 0;
     std::vector<std::uint32_t> recipients;
+    std::vector<LearntHost> learnt;
     bool recorded = false;  // the spool knows that they are frozen
     bool taken = false;     // before the restart, by the spool of a shard that is no more
   };
@@ -116,6 +130,8 @@ class Intake {
   };
   // To every other shard go only so many parts at once: each holds a copy of the content.
   static constexpr std::uint32_t most_hand_overs = 64;
+  // Shards that a whole message may pass without being stored there.
+  static constexpr std::uint32_t most_forwards = 2;
 
   // Tells whether two parts have the same recipients.
   static std::uint64_t hash_of(std::span<const std::string> addresses);
@@ -131,7 +147,10 @@ class Intake {
   void file_all(queue::QueuedMessage& message);
   // Recipients to be filed together: those of one queue group that are due at the same time.
   using Batches = std::map<std::pair<std::uint32_t, WallTime>, std::vector<std::uint32_t>>;
-  void add_to(Batches& batches, std::string_view address, WallTime due, std::uint32_t recipient);
+  static void add_to(Batches& batches, const GroupPlace& place, WallTime due,
+                     std::uint32_t recipient);
+  void file_or_give(queue::QueuedMessage& message, std::span<const std::uint32_t> recipients,
+                    WallTime due, bool arrived);
   void file(queue::QueuedMessage& message, const Batches& batches);
   ring::Task<void> resettle_all(std::uint64_t round);
   // Whether some of it has to be looked at again.
@@ -140,6 +159,20 @@ class Intake {
   void drop_suppressed(queue::QueuedMessage& message, queue::QueueGroup& group,
                        std::span<const std::uint32_t> recipients);
   void tell_received(const queue::QueuedMessage& message);
+  // placing.cc
+  [[nodiscard]] const LearntHost* believed(std::string_view domain) const;
+  void believe_all(std::vector<LearntHost> learnt);
+  void note_learnt(std::vector<LearntHost>& learnt, std::string_view address) const;
+  [[nodiscard]] GroupPlace place(std::string_view address) const;
+  [[nodiscard]] GroupPlace place_of_arrival(std::string_view address) const;
+  [[nodiscard]] GroupPlace place_of_queued(const queue::Domain& domain) const;
+  [[nodiscard]] bool may_move(const queue::QueuedMessage& message, const GroupPlace& place) const;
+  void move(queue::QueueGroup& group, const std::vector<queue::Entry*>& entries,
+            const GroupPlace& place);
+  void tell_moved(const queue::QueuedMessage& message, std::span<const std::uint32_t> recipients,
+                  std::uint32_t group);
+  [[nodiscard]] events::Event event_about(const queue::QueuedMessage& message,
+                                          const queue::QueuedRecipient& recipient) const;
   [[nodiscard]] std::uint32_t shard_of(std::string_view address) const;
   // Which shard stores a message to these: their own, or that of the session where they differ.
   [[nodiscard]] std::uint32_t storing_shard(const std::vector<std::string>& recipients) const;
@@ -158,11 +191,13 @@ class Intake {
   void redirect(const HandOvers& all);
   // Another part of the message has the number already, or it goes to another shard.
   void renumber(GivenPart& given);
+  // Of a part that its taker has refused, and so has not got: whether its time is over.
+  bool expire(const GivenPart& given);
   // Freezes them on disk, where recovery found that their group lives elsewhere now.
   ring::Task<bool> record_given(const GivenPart& given);
   ring::Task<Message> make_part(const GivenPart& given);
   // Once the other shard has memory for the content.
-  ring::Task<Verdict> submit_part(const GivenPart& given);
+  ring::Task<std::optional<Verdict>> submit_part(const GivenPart& given);
   ring::Task<bool> record_moved(const GivenPart& given);
 
   Room room_;
@@ -171,7 +206,10 @@ class Intake {
   std::map<spool::PartKey, TakenPart> unconfirmed_;
   std::map<std::uint32_t, std::deque<GivenPart>> to_give_;  // found by recovery, by shard
   LocalGroup fallback_;
-  std::uint64_t resettling_ = 0;  // counts
+  std::unique_ptr<dns::Cache<LearntHost>> learnt_;  // by domain; null: nothing yet
+  std::uint32_t giving_ = 0;                        // hand-overs under way
+  ring::Event given_;                               // one of them ended
+  std::uint64_t resettling_ = 0;                    // counts
   bool recovering_ = true;
   bool closing_ = false;
   ring::Event stop_;

@@ -6,8 +6,10 @@
 #include <algorithm>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
+#include "ringpost/base/time.h"
 #include "ringpost/mail/message.h"
 #include "ringpost/ring/task.h"
 #include "ringpost/spool/record.h"
@@ -21,11 +23,20 @@ enum class Verdict : std::uint8_t {
   number_taken,  // only of a part that is handed over: another part of the message has its number
 };
 
+// What DNS said of a domain, where groups are named by MX hosts.
+struct LearntHost {
+  std::string domain;  // lower case
+  std::string host;    // the MX host that says where it belongs; empty: none does
+  Instant expires;     // the machine's monotonic clock, which all shards read
+};
+
 // A message or a part of one on its way to the shard that will own it.
 struct Parcel {
   std::unique_ptr<mail::Message> message;  // with the part's recipients only
   std::uint32_t part = 0;
   std::uint32_t hop = 0;
+  std::uint32_t forwards = 0;      // of a whole message: how often it went on before it was stored
+  std::vector<LearntHost> learnt;  // why it comes: who takes it believes that, too
 };
 
 // What recovery knows of hand-overs that were under way. All shards compare theirs before any of
@@ -58,6 +69,8 @@ class Neighbours {
   virtual ring::Task<bool> ask_memory(std::uint32_t shard, std::uint64_t held,
                                       std::uint64_t wanted) = 0;
   virtual ring::Task<void> return_memory(std::uint32_t shard, std::uint64_t held) = 0;
+  // Tells all other shards. May be lost: then some mail takes the long way round.
+  virtual void tell(const LearntHost& learnt) = 0;
 
  protected:
   ~Neighbours() = default;

@@ -96,6 +96,20 @@ class QueueGroup {
                   std::string_view reply = {});
   // The answer is not believed any more: asked again when there is work.
   void expire_route(Domain& domain);
+  // Instead of an answer: the domain belongs to another group. It has no lane here any more, and
+  // what may still come back to it asks anew.
+  void depart(Domain& domain, Now now);
+  // Its ready entries, as long as `visit` returns true. None may change meanwhile.
+  template <class Visit>
+  static void for_each_ready(Domain& domain, Visit visit) {
+    for (Flow& flow : domain.flows_) {
+      for (Entry& entry : flow.ready) {
+        if (!visit(entry)) {
+          return;
+        }
+      }
+    }
+  }
   // For a domain that takes no mail: its ready entries one by one, in flight, to be finished.
   Entry* next_entry_of(Domain& domain);
   [[nodiscard]] Domain* find_domain(std::string_view name) const { return domains_.find(name); }

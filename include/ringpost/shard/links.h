@@ -42,6 +42,7 @@ class Links final : public ring::Inbox, public intake::Neighbours {
   ring::Task<bool> ask_memory(std::uint32_t shard, std::uint64_t held,
                               std::uint64_t wanted) override;
   ring::Task<void> return_memory(std::uint32_t shard, std::uint64_t held) override;
+  void tell(const intake::LearntHost& learnt) override;
   // The same question to every shard, this one included.
   ring::Task<std::vector<control::Answer>> ask_all(control::Command command);
 

@@ -65,6 +65,8 @@ class PostOffice {
   static constexpr std::size_t most_requests = 1024;
   // Of these, those that wait for memory there: they shall not be in small messages' way.
   static constexpr std::size_t most_waiting = 256;
+  // Hints (what was learnt of domains) that a shard may not have read yet; further ones are lost.
+  static constexpr std::size_t most_hints = 1024;
   // Configurations that a shard may not have taken yet.
   static constexpr std::size_t most_configurations = 4;
 
@@ -76,6 +78,7 @@ class PostOffice {
     for (std::uint32_t pair = 0; pair < shards * shards; ++pair) {
       // Requests one way and answers to the other way's requests.
       boxes_.push_back(std::make_unique<ring::Mailbox<Letter>>(2 * most_requests));
+      hints_.push_back(std::make_unique<HintBox>(most_hints));
     }
   }
 
@@ -96,6 +99,10 @@ class PostOffice {
   }
   [[nodiscard]] ring::Mailbox<Letter>& box(std::uint32_t from, std::uint32_t to) {
     return *boxes_[from * shards_ + to];
+  }
+  using HintBox = ring::Mailbox<intake::LearntHost>;
+  [[nodiscard]] HintBox& hints(std::uint32_t from, std::uint32_t to) {
+    return *hints_[from * shards_ + to];
   }
   // Whom to wake for letters to `shard`. Before any thread runs.
   void enroll(std::uint32_t shard, ring::Reactor& reactor) { reactors_[shard] = &reactor; }
@@ -137,6 +144,7 @@ class PostOffice {
  private:
   std::uint32_t shards_;
   std::vector<std::unique_ptr<ring::Mailbox<Letter>>> boxes_;
+  std::vector<std::unique_ptr<HintBox>> hints_;
   std::vector<std::unique_ptr<ConfigurationBox>> configurations_;
   std::mutex report_mutex_;
   ReloadReport report_;

@@ -85,6 +85,7 @@ class Shard {
   queue::Messages messages_;
   std::deque<queue::QueueGroup> queues_;
   delivery::HostTable hosts_;
+  delivery::Tracer tracer_;
   delivery::ConnectionCache cache_;
   delivery::MxWalk walk_;
   delivery::Routes routes_;

@@ -67,8 +67,9 @@ class ClientTransactions {
   void offer(const Transaction& transaction);
 
   // Appends what may leave now, soft-limited to max_bytes. True if more was ready: call again when
-  // this much is written.
-  bool fill(std::string& out, std::size_t max_bytes);
+  // this much is written. `told`, if given, gets the same for people: commands, and of a content
+  // its size.
+  bool fill(std::string& out, std::size_t max_bytes, std::string* told = nullptr);
   // So many more bytes of what fill() gave are completely written. Must be told before
   // connection_lost(): it decides what is in doubt.
   void sent(std::size_t bytes);
@@ -142,6 +143,7 @@ class ClientTransactions {
   [[nodiscard]] bool may_send_content(const Slot& slot) const;
   void begin(Slot& slot, bool overlapped);
   void send_step(Slot& slot, std::string& out, std::size_t room);
+  static void tell(const Slot& slot, Step step, std::string_view handed_out, std::string& told);
   void append_mail(const Slot& slot, std::string& out) const;
   void append_content(Slot& slot, std::string& out, std::size_t room);
   void append_chunk(Slot& slot, std::string& out, std::size_t room);

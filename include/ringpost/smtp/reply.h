@@ -32,6 +32,9 @@ inline constexpr std::size_t shown_reply_bytes = 512;
 // spaces, an enhanced status that a later line repeats is left out, at most shown_reply_bytes.
 [[nodiscard]] std::string one_line(const Reply& reply);
 
+// As it was said, a line each: "250-mx.example\n250 SIZE\n".
+[[nodiscard]] std::string shown(const Reply& reply);
+
 // Takes the first line off `text`.
 [[nodiscard]] std::string_view take_line(std::string_view& text);
 
