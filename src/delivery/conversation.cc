@@ -39,6 +39,29 @@ smtp::Mode bearable(smtp::Mode mode, const Connection& connection) {
   return too_much ? smtp::Mode::overlapped : mode;
 }
 
+// RFC 3461 section 5.2.1: what the sender asked goes on as it came, to the first `count`
+// recipients.
+std::unique_ptr<const smtp::ReportParameters> report_parameters(const queue::Entry& entry,
+                                                                std::size_t count) {
+  const queue::QueuedMessage& message = entry.message();
+  if (message.reports() == nullptr && message.envid().empty()) {
+    return nullptr;
+  }
+  auto parameters = std::make_unique<smtp::ReportParameters>();
+  parameters->mail = smtp::mail_report_parameters(
+      message.reports() != nullptr ? message.reports()->returned : mail::Returned::unsaid,
+      message.envid());
+  for (const queue::QueuedRecipient& recipient : entry.recipients()) {
+    if (parameters->rcpt.size() == count) {
+      break;
+    }
+    const mail::RecipientRequest* const request = message.request_of(recipient);
+    parameters->rcpt.push_back(request != nullptr ? smtp::rcpt_report_parameters(*request)
+                                                  : std::string());
+  }
+  return parameters;
+}
+
 }  // namespace
 
 Conversation::Conversation(Room room, queue::QueueGroup& group, queue::Seat& seat,
@@ -192,8 +215,8 @@ ring::Task<bool> Conversation::load_content(UnderWay& under_way) {
 bool Conversation::refuse_for_obstacle(UnderWay& under_way) {
   queue::Entry& entry = *under_way.entry;
   const queue::QueuedMessage& message = entry.message();
-  const auto obstacle =
-      smtp::find_obstacle(connection_.capabilities(), message.size(), message.eight_bit());
+  const auto obstacle = smtp::find_obstacle(connection_.capabilities(),
+                                            {message.size(), message.eight_bit(), message.utf8()});
   if (!obstacle) {
     return false;
   }
@@ -233,6 +256,11 @@ void Conversation::offer(UnderWay under_way) {
   transaction.recipients = offered.recipients;
   transaction.content = *message.content();
   transaction.eight_bit = message.eight_bit();
+  transaction.utf8 = message.utf8();
+  if (connection_.capabilities().dsn) {
+    offered.reports = report_parameters(*offered.entry, offered.recipients.size());
+    transaction.reports = offered.reports.get();
+  }
   offered.size = transaction.content.size();
   bytes_under_way_ += offered.size;
   connection_.transactions().offer(transaction);
@@ -441,6 +469,9 @@ void Conversation::settle_results() {
       refused |= verdict.verdict == smtp::Verdict::refused && reply && reply->code != 421;
     }
     fates.resize(done.entry->count());  // those that were not offered: again
+    if (!connection_.capabilities().dsn) {
+      mark_relayed(*done.entry, fates);
+    }
     connection_.refused_total += refused ? 1 : 0;
     Attempt attempt(seat_.lane->destination().name(), done.started);
     attempt.connection = connection_.id();

@@ -82,6 +82,19 @@ Ledger::Fate fate_of_verdict(const smtp::TransactionResult& result,
   return again();
 }
 
+void mark_relayed(const queue::Entry& entry, std::vector<Ledger::Fate>& fates) {
+  const queue::QueuedMessage& message = entry.message();
+  if (message.reports() == nullptr || message.sender().empty()) {
+    return;
+  }
+  auto fate = fates.begin();
+  for (const queue::QueuedRecipient& recipient : entry.recipients()) {
+    mail::Outcome& outcome = (fate++)->outcome;
+    outcome.relayed = outcome.kind == mail::OutcomeKind::delivered &&
+                      mail::wants_success(message.request_of(recipient));
+  }
+}
+
 std::vector<Ledger::Fate> fates_for_all(const queue::Entry& entry, const mail::Outcome& outcome) {
   Ledger::Fate fate;
   fate.kind = outcome.kind == mail::OutcomeKind::deferred ? Ledger::Fate::Kind::retry
@@ -100,11 +113,13 @@ mail::Outcome failed_outcome(mail::OutcomeKind kind, mail::EnhancedStatus status
 }
 
 mail::Outcome obstacle_outcome(mail::EnhancedStatus status, std::string_view mx) {
-  const bool eight_bit = status.detail == 3 && status.subject == 6;
-  return failed_outcome(
-      mail::OutcomeKind::bounced, status,
-      eight_bit ? fmt::format("the message has 8-bit content and {} does not offer 8BITMIME", mx)
-                : fmt::format("the message is larger than {} accepts", mx));
+  const std::string text =
+      status == mail::EnhancedStatus{5, 6, 7}
+          ? fmt::format("the message needs SMTPUTF8 and {} does not offer it", mx)
+      : status == mail::EnhancedStatus{5, 6, 3}
+          ? fmt::format("the message has 8-bit content and {} does not offer 8BITMIME", mx)
+          : fmt::format("the message is larger than {} accepts", mx);
+  return failed_outcome(mail::OutcomeKind::bounced, status, text);
 }
 
 mail::Outcome unreadable_content() {

@@ -54,13 +54,39 @@ std::string header_of(const queue::QueuedMessage& message) {
   return std::string(content.substr(0, std::min(end, most_header_bytes)));
 }
 
-bool failed(const Ledger::Fate& fate) {
-  return fate.kind == Ledger::Fate::Kind::final &&
-         (fate.outcome.kind == mail::OutcomeKind::bounced ||
-          fate.outcome.kind == mail::OutcomeKind::expired);
+bool failed(const mail::Outcome& outcome) {
+  return outcome.kind == mail::OutcomeKind::bounced || outcome.kind == mail::OutcomeKind::expired;
+}
+
+// What the report is about, once its recipients are known.
+void describe(OwedReport& report, const queue::QueuedMessage& message) {
+  report.about = part_key(message);
+  report.location = spool_location(message.location);
+  report.arrived = message.arrived();
+  report.sender = message.sender();
+  report.envid = message.envid();
+  report.tenant = message.tenant();
+  report.job = message.job_name();
+  report.utf8 = message.utf8();
+  report.decide_return(message.reports() != nullptr ? message.reports()->returned
+                                                    : mail::Returned::unsaid);
+  if (!report.whole) {
+    report.header = header_of(message);
+  }
 }
 
 }  // namespace
+
+void OwedReport::add(std::string_view recipient, const mail::RecipientRequest* request,
+                     const mail::Outcome& outcome) {
+  recipients.push_back(
+      {std::string(recipient), request != nullptr ? request->original : std::string(), outcome});
+}
+
+void OwedReport::decide_return(mail::Returned returned) {
+  whole = returned == mail::Returned::full && location.length <= most_returned_bytes &&
+          std::ranges::any_of(recipients, failed, &Recipient::outcome);
+}
 
 Ledger::Ledger(ring::Reactor& reactor, spool::Spool& spool, events::EventWriter& events,
                queue::Messages& messages, mail::IdSequence& ids, std::uint32_t shard)
@@ -185,8 +211,9 @@ void Ledger::settle(queue::QueueGroup& group, queue::Entry& entry, std::vector<F
   std::size_t number = 0;
   for (const queue::QueuedRecipient& recipient : entry.recipients()) {
     Fate& fate = fates[number++];
-    const bool report_owed = failed(fate) && !message.sender().empty();
-    results.push_back(result_of(fate, report_owed));
+    const mail::RecipientRequest* const request = message.request_of(recipient);
+    const bool report_owed = !message.sender().empty() && mail::is_reported(fate.outcome, request);
+    results.push_back(result_of(fate, report_owed && failed(fate.outcome)));
     if (fate.kind == Fate::Kind::again) {
       continue;
     }
@@ -198,12 +225,12 @@ void Ledger::settle(queue::QueueGroup& group, queue::Entry& entry, std::vector<F
     const std::uint32_t index = message.index_of(recipient);
     if (fate.kind == Fate::Kind::final) {
       if (report_owed) {
-        report.recipients.emplace_back(std::string(message.address_of(recipient)), fate.outcome);
+        report.add(message.address_of(recipient), request, fate.outcome);
       }
       line.outcome.recipients.push_back({index, {}});
       mail::Outcome& kept = line.outcome.recipients.back().outcome;
       kept.kind = fate.outcome.kind;
-      if (fate.outcome.kind != mail::OutcomeKind::delivered) {
+      if (fate.outcome.kind != mail::OutcomeKind::delivered || report_owed) {
         kept = fate.outcome;  // a report may have to be written again after a restart
       }
     } else {
@@ -225,15 +252,8 @@ void Ledger::settle(queue::QueueGroup& group, queue::Entry& entry, std::vector<F
 }
 
 void Ledger::owe(Line& line, OwedReport report, const queue::QueuedMessage& message) {
+  describe(report, message);
   report.id = ids_.next(reactor_.wall_now());
-  report.about = line.outcome.key;
-  report.location = line.location;
-  report.arrived = message.arrived();
-  report.sender = message.sender();
-  report.envid = message.envid();
-  report.tenant = message.tenant();
-  report.job = message.job_name();
-  report.header = header_of(message);
   line.outcome.report = report.id;
   hold(report.about);
   ++reports_owed_;

@@ -7,6 +7,10 @@
 #include <utility>
 
 #include "ringpost/base/check.h"
+#include "ringpost/base/text.h"
+#include "ringpost/mail/byte_scan.h"
+#include "ringpost/mail/utf8.h"
+#include "ringpost/mail/xtext.h"
 
 namespace ringpost::dsn {
 
@@ -15,14 +19,20 @@ namespace {
 constexpr std::size_t longest_line = 998;  // RFC 5322 section 2.1.1, without CRLF
 constexpr std::size_t pleasant_line = 76;
 
-bool is_eight_bit(std::string_view text) {
-  return std::ranges::any_of(text, [](char c) { return static_cast<unsigned char>(c) > 127; });
-}
-
-// What strangers wrote, fit for one line of a header: visible ASCII and spaces.
-std::string visible(std::string_view text) {
-  std::string out(text);
-  std::ranges::replace_if(out, [](char c) { return c < 0x20 || c > 0x7e; }, '?');
+// What strangers wrote, fit for one line of a header: visible ASCII and spaces, and where `utf8`
+// allows them the characters beyond.
+std::string visible(std::string_view text, bool utf8 = false) {
+  std::string out;
+  out.reserve(text.size());
+  while (!text.empty()) {
+    const bool plain = text.front() >= 0x20 && text.front() <= 0x7e;
+    const std::size_t length = !plain && utf8 ? mail::utf8_length(text) : 0;
+    out += length == 0 ? text.substr(0, 1) : text.substr(0, length);
+    if (!plain && length == 0) {
+      out.back() = '?';
+    }
+    text.remove_prefix(std::max<std::size_t>(length, 1));
+  }
   return out;
 }
 
@@ -68,38 +78,13 @@ void append_field(std::string& out, std::string_view name, std::string_view valu
   out += "\r\n";
 }
 
-// RFC 3461 section 4: `+` and two upper-case hex digits stand for a character. Empty where
-// malformed, or where it holds what no header may.
-std::string decode_xtext(std::string_view text) {
-  const auto hex = [](char c) {
-    if (c >= '0' && c <= '9') {
-      return c - '0';
-    }
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-  };
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    char c = text[i];
-    if (c == '+') {
-      if (i + 2 >= text.size() || hex(text[i + 1]) < 0 || hex(text[i + 2]) < 0) {
-        return {};
-      }
-      c = static_cast<char>(hex(text[i + 1]) * 16 + hex(text[i + 2]));
-      i += 2;
-    }
-    if (c < 0x20 || c > 0x7e) {
-      return {};
-    }
-    out += c;
-  }
-  return out;
-}
-
-mail::EnhancedStatus status_of(const FailedRecipient& recipient) {
+mail::EnhancedStatus status_of(const ReportedRecipient& recipient) {
   if (recipient.expired) {
     return {4, 4, 7};  // failed for good, but by trouble that might have passed (RFC 3464 2.3.4)
   }
-  return recipient.status.status_class == 5 ? recipient.status : mail::EnhancedStatus{5, 0, 0};
+  const std::uint16_t wanted = recipient.relayed ? 2 : 5;
+  return recipient.status.status_class == wanted ? recipient.status
+                                                 : mail::EnhancedStatus{wanted, 0, 0};
 }
 
 // Up to the empty line that ends the header, in whole lines, within a bound. What cannot be a field
@@ -133,15 +118,17 @@ std::string returned_header(std::string_view content) {
   return out;
 }
 
-void append_text_part(std::string& out, const FailedMessage& message,
-                      const std::vector<FailedRecipient>& recipients, std::string_view hostname) {
-  fmt::format_to(std::back_inserter(out),
-                 "This is the mail system at {}.\r\n\r\n"
-                 "Your message, which arrived here on\r\n{},\r\n"
-                 "could not be delivered to {}:\r\n",
-                 hostname, format_rfc5322(message.arrived),
-                 recipients.size() == 1 ? "this recipient" : "these recipients");
-  for (const FailedRecipient& recipient : recipients) {
+bool any_failed(const std::vector<ReportedRecipient>& recipients) {
+  return !std::ranges::all_of(recipients, &ReportedRecipient::relayed);
+}
+
+// What became of those that failed, or of the others.
+void append_recipients(std::string& out, const std::vector<ReportedRecipient>& recipients,
+                       bool relayed) {
+  for (const ReportedRecipient& recipient : recipients) {
+    if (recipient.relayed != relayed) {
+      continue;
+    }
     fmt::format_to(std::back_inserter(out), "\r\n  <{}>\r\n", without_controls(recipient.address));
     const std::string reply = without_controls(recipient.reply);
     if (recipient.expired) {
@@ -159,16 +146,59 @@ void append_text_part(std::string& out, const FailedMessage& message,
                      recipient.expired ? " at the last attempt" : "", reply);
     }
   }
-  out +=
-      "\r\nNo further attempt will be made. The header of your message is below,\r\n"
-      "and before it the details that a mail program can read.\r\n";
+}
+
+std::string text_part(const ReportedMessage& message,
+                      const std::vector<ReportedRecipient>& recipients, std::string_view hostname,
+                      bool whole) {
+  const auto relayed = std::ranges::count_if(recipients, &ReportedRecipient::relayed);
+  const auto failed = std::ssize(recipients) - relayed;
+  const auto these = [](std::ptrdiff_t count) {
+    return count == 1 ? "this recipient" : "these recipients";
+  };
+  std::string out = fmt::format(
+      "This is the mail system at {}.\r\n\r\n"
+      "Your message, which arrived here on\r\n{},\r\n",
+      hostname, format_rfc5322(message.arrived));
+  if (failed > 0) {
+    fmt::format_to(std::back_inserter(out), "could not be delivered to {}:\r\n", these(failed));
+    append_recipients(out, recipients, false);
+  }
+  if (relayed > 0) {
+    fmt::format_to(std::back_inserter(out),
+                   "{}was passed on for {} to a mail server that does not report\r\n"
+                   "what becomes of it:\r\n",
+                   failed > 0 ? "\r\nIt " : "", these(relayed));
+    append_recipients(out, recipients, true);
+  }
+  fmt::format_to(std::back_inserter(out),
+                 "\r\n{} {} is below,\r\n"
+                 "and before it the details that a mail program can read.\r\n",
+                 failed > 0 ? "No further attempt will be made." : "No further report will come.",
+                 whole ? "Your message" : "The header of your message");
+  return out;
+}
+
+// ORCPT without its encoding (RFC 3461 section 6.3). One of type utf-8 has none that a report of
+// either kind does not bear, RFC 6533 section 3.
+std::string original_recipient(const ReportedRecipient& recipient, bool utf8) {
+  const std::string_view orcpt = recipient.original;
+  const std::size_t semicolon = std::min(orcpt.find(';'), orcpt.size());
+  const std::string_view type = orcpt.substr(0, semicolon);
+  const std::string_view address = orcpt.substr(std::min(semicolon + 1, orcpt.size()));
+  const std::string decoded = equals_ignoring_case(type, "utf-8")
+                                  ? std::string(address)
+                                  : mail::decode_xtext(address).value_or(std::string());
+  return decoded.empty() ? std::string() : visible(type, false) + "; " + visible(decoded, utf8);
 }
 
 // RFC 3464 section 2: fields of the message, then a group of fields for each recipient.
-void append_delivery_status(std::string& out, const FailedMessage& message,
-                            const std::vector<FailedRecipient>& recipients,
+void append_delivery_status(std::string& out, const ReportedMessage& message,
+                            const std::vector<ReportedRecipient>& recipients,
                             std::string_view hostname) {
-  if (const std::string envid = decode_xtext(message.envid); !envid.empty()) {
+  const bool utf8 = message.utf8;
+  const std::string envid = mail::decode_xtext(message.envid).value_or(std::string());
+  if (!envid.empty()) {
     append_field(out, "Original-Envelope-Id", envid);
   }
   append_field(out, "Reporting-MTA", "dns; " + visible(hostname));
@@ -177,18 +207,23 @@ void append_delivery_status(std::string& out, const FailedMessage& message,
   }
   append_field(out, "Arrival-Date", format_rfc5322(message.arrived));
   append_field(out, "X-Ringpost-Id", message.id.to_string());
-  for (const FailedRecipient& recipient : recipients) {
+  for (const ReportedRecipient& recipient : recipients) {
     out += "\r\n";
-    append_field(out, "Final-Recipient", "rfc822; " + visible(recipient.address));
-    append_field(out, "Action", "failed");
+    if (const std::string original = original_recipient(recipient, utf8); !original.empty()) {
+      append_field(out, "Original-Recipient", original);
+    }
+    const bool international = utf8 && mail::has_eight_bit(recipient.address);
+    append_field(out, "Final-Recipient",
+                 (international ? "utf-8; " : "rfc822; ") + visible(recipient.address, utf8));
+    append_field(out, "Action", recipient.relayed ? "relayed" : "failed");
     append_field(out, "Status", status_of(recipient).to_string());
     if (!recipient.remote_mx.empty()) {
       append_field(out, "Remote-MTA", "dns; " + visible(recipient.remote_mx));
       if (!recipient.reply.empty()) {
-        append_field(out, "Diagnostic-Code", "smtp; " + visible(recipient.reply));
+        append_field(out, "Diagnostic-Code", "smtp; " + visible(recipient.reply, utf8));
       }
     } else if (!recipient.reply.empty()) {
-      append_field(out, "Diagnostic-Code", "X-Ringpost; " + visible(recipient.reply));
+      append_field(out, "Diagnostic-Code", "X-Ringpost; " + visible(recipient.reply, utf8));
     }
     if (recipient.last_attempt) {
       append_field(out, "Last-Attempt-Date", format_rfc5322(*recipient.last_attempt));
@@ -196,29 +231,63 @@ void append_delivery_status(std::string& out, const FailedMessage& message,
   }
 }
 
+std::string_view original_description(bool failed, bool whole) {
+  if (whole) {
+    return "Undelivered message";
+  }
+  return failed ? "Header of the undelivered message" : "Header of the message";
+}
+
+std::string_view original_type(bool utf8, bool whole) {
+  if (utf8) {
+    return whole ? "message/global" : "message/global-headers";
+  }
+  return whole ? "message/rfc822" : "text/rfc822-headers";
+}
+
+mail::Envelope envelope_for(const ReportedMessage& message) {
+  mail::Envelope envelope;
+  envelope.recipients.push_back(message.sender);
+  envelope.tenant = message.tenant;
+  envelope.job = message.job;
+  envelope.utf8 = mail::has_eight_bit(message.sender);
+  // RFC 3461: nobody is told what becomes of a report.
+  envelope.reports.recipients.push_back({0, mail::notify::never, {}});
+  return envelope;
+}
+
 }  // namespace
 
-mail::Message failure_report(const FailedMessage& message,
-                             const std::vector<FailedRecipient>& recipients, mail::MessageId id,
-                             std::string_view hostname, WallTime now) {
+mail::Message delivery_report(const ReportedMessage& message,
+                              const std::vector<ReportedRecipient>& recipients, mail::MessageId id,
+                              std::string_view hostname, WallTime now) {
   check(!message.sender.empty(), "a message with a null sender gets no report (RFC 5321 4.5.5)");
   check(!recipients.empty(), "a report tells of at least one recipient");
   const std::string name = id.to_string();
   const std::string boundary = "=_" + name + "/ringpost";
   const std::string host = visible(hostname);
 
-  std::string text;
-  append_text_part(text, message, recipients, host);
+  // A content that could pass for the report's own parts is not returned.
+  const bool whole =
+      message.whole && message.content.find("--" + boundary) == std::string_view::npos;
+  const bool failed = any_failed(recipients);
+  const std::string text = text_part(message, recipients, host, whole);
   std::string status;
   append_delivery_status(status, message, recipients, host);
-  const std::string header = returned_header(message.content);
-  const bool eight_bit = is_eight_bit(text) || is_eight_bit(header) || is_eight_bit(message.sender);
-  const auto encoding = [](std::string_view part) { return is_eight_bit(part) ? "8bit" : "7bit"; };
+  const std::string original =
+      whole ? std::string(message.content) : returned_header(message.content);
+  const bool eight_bit = mail::has_eight_bit(text) || mail::has_eight_bit(status) ||
+                         mail::has_eight_bit(original) || mail::has_eight_bit(message.sender);
+  const auto encoding = [](std::string_view part) {
+    return mail::has_eight_bit(part) ? "8bit" : "7bit";
+  };
 
   std::string out;
   append_field(out, "From", "\"Mail Delivery Subsystem\" <MAILER-DAEMON@" + host + ">");
   append_field(out, "To", "<" + without_controls(message.sender) + ">");
-  append_field(out, "Subject", "Undeliverable: your message could not be delivered");
+  append_field(out, "Subject",
+               failed ? "Undeliverable: your message could not be delivered"
+                      : "Relayed: your message was passed on");
   append_field(out, "Date", format_rfc5322(now));
   append_field(out, "Message-ID", "<" + name + "@" + host + ">");
   append_field(out, "Auto-Submitted", "auto-generated");
@@ -236,19 +305,20 @@ mail::Message failure_report(const FailedMessage& message,
     out += body;
   };
   out += "\r\nThis is a delivery report in MIME format.\r\n";
-  begin_part("Notification",
-             is_eight_bit(text) ? "text/plain; charset=utf-8" : "text/plain; charset=us-ascii",
-             text);
-  begin_part("Delivery report", "message/delivery-status", status);
-  begin_part("Header of the undelivered message", "text/rfc822-headers", header);
+  begin_part(
+      "Notification",
+      mail::has_eight_bit(text) ? "text/plain; charset=utf-8" : "text/plain; charset=us-ascii",
+      text);
+  // RFC 6533 sections 3 and 4 name what UTF-8 may stand in.
+  begin_part("Delivery report",
+             message.utf8 ? "message/global-delivery-status" : "message/delivery-status", status);
+  begin_part(original_description(failed, whole), original_type(message.utf8, whole), original);
   out += "\r\n--" + boundary + "--\r\n";
 
   mail::Message report;
   report.id = id;
   report.arrived = now;
-  report.envelope.recipients.push_back(message.sender);
-  report.envelope.tenant = message.tenant;
-  report.envelope.job = message.job;
+  report.envelope = envelope_for(message);
   report.envelope.eight_bit = eight_bit;
   report.content = std::move(out);
   return report;

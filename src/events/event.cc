@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "ringpost/base/check.h"
+#include "ringpost/mail/utf8.h"
 
 namespace ringpost::events {
 namespace {
@@ -76,14 +77,21 @@ class Line {
   void quoted(std::string_view value) {
     *at_++ = '"';
     if (any_needs_escape(value)) [[unlikely]] {
-      std::ranges::for_each(value, [this](char c) { escaped(c); });
+      escape(value);
     } else {
       literal(value);
     }
     *at_++ = '"';
   }
-  // Bytes above 127 never pass as text (senders and replies may be in any charset): each stands as
-  // the character of that number, so that a line is always valid JSON.
+  // What is UTF-8 passes as it is. Any other byte above 127 (replies may be in any charset) stands
+  // as the character of that number, so that a line is always valid JSON.
+  void escape(std::string_view value) {
+    while (!value.empty()) {
+      const std::size_t length = mail::utf8_length(value);
+      length != 0 ? literal(value.substr(0, length)) : escaped(value.front());
+      value.remove_prefix(std::max<std::size_t>(length, 1));
+    }
+  }
   void escaped(char c) {
     static constexpr std::string_view digits = "0123456789abcdef";
     if (!needs_escape(c)) {

@@ -289,13 +289,15 @@ void Intake::restore_reports(const spool::RecoveredMessage& recovered) {
     report.envid = recovered.envelope.envid;
     report.tenant = recovered.envelope.tenant;
     report.job = recovered.envelope.job;
-    for (const spool::RecipientOutcome& failed : owed.recipients) {
-      if (failed.outcome.kind == mail::OutcomeKind::delivered) {
-        continue;  // in the same transaction
+    report.utf8 = recovered.envelope.utf8;
+    for (const spool::RecipientOutcome& told : owed.recipients) {
+      // The others ended in the same transaction.
+      const mail::RecipientRequest* const request = recovered.envelope.reports.of(told.recipient);
+      if (mail::is_reported(told.outcome, request)) {
+        report.add(recovered.envelope.recipients[told.recipient], request, told.outcome);
       }
-      report.recipients.emplace_back(recovered.envelope.recipients[failed.recipient],
-                                     failed.outcome);
     }
+    report.decide_return(recovered.envelope.reports.returned);
     room_.ledger.still_owed(std::move(report));
   }
 }

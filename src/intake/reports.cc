@@ -15,13 +15,15 @@ constexpr int most_at_once = 16;
 // Of the reports that wait, so many keep the header that they quote in memory.
 constexpr std::size_t most_headers = 1000;
 
-dsn::FailedRecipient failed_recipient(const delivery::OwedReport::Failed& failed) {
-  dsn::FailedRecipient recipient;
-  recipient.address = failed.address;
-  recipient.status = failed.outcome.status;
-  recipient.reply = failed.outcome.reply;
-  recipient.remote_mx = failed.outcome.mx;
-  recipient.expired = failed.outcome.kind == mail::OutcomeKind::expired;
+dsn::ReportedRecipient reported_recipient(const delivery::OwedReport::Recipient& told) {
+  dsn::ReportedRecipient recipient;
+  recipient.address = told.address;
+  recipient.original = told.original;
+  recipient.status = told.outcome.status;
+  recipient.reply = told.outcome.reply;
+  recipient.remote_mx = told.outcome.mx;
+  recipient.expired = told.outcome.kind == mail::OutcomeKind::expired;
+  recipient.relayed = told.outcome.relayed;
   return recipient;
 }
 
@@ -70,22 +72,25 @@ ring::Task<void> Reports::write(delivery::OwedReport report) {
     } else {
       log::warning("the report about message {} quotes no header: {}",
                    report.about.message.to_string(), content.error().describe());
+      report.whole = false;
     }
   }
-  dsn::FailedMessage failed;
-  failed.id = report.about.message;
-  failed.arrived = report.arrived;
-  failed.sender = report.sender;
-  failed.envid = report.envid;
-  failed.tenant = report.tenant;
-  failed.job = report.job;
-  failed.content = report.header;
-  std::vector<dsn::FailedRecipient> recipients;
-  for (const delivery::OwedReport::Failed& one : report.recipients) {
-    recipients.push_back(failed_recipient(one));
+  dsn::ReportedMessage message;
+  message.id = report.about.message;
+  message.arrived = report.arrived;
+  message.sender = report.sender;
+  message.envid = report.envid;
+  message.tenant = report.tenant;
+  message.job = report.job;
+  message.content = report.header;
+  message.utf8 = report.utf8;
+  message.whole = report.whole;
+  std::vector<dsn::ReportedRecipient> recipients;
+  for (const delivery::OwedReport::Recipient& one : report.recipients) {
+    recipients.push_back(reported_recipient(one));
   }
   const mail::Message text =
-      dsn::failure_report(failed, recipients, report.id, hostname_, reactor_.wall_now());
+      dsn::delivery_report(message, recipients, report.id, hostname_, reactor_.wall_now());
   bool done = false;
   bool stored = false;
   while (!closing_ && !done) {

@@ -3,6 +3,8 @@
 #include <array>
 
 #include "ringpost/base/text.h"
+#include "ringpost/mail/byte_scan.h"
+#include "ringpost/mail/utf8.h"
 
 namespace ringpost::mail {
 namespace {
@@ -83,7 +85,7 @@ class PathReader {
     if (at_ - domain_begin > max_domain || size + 2 > max_path) {
       return refuse(PathProblem::too_long, "the address is longer than 254 bytes");
     }
-    return Path{text_.substr(begin, size), at_ + 1};
+    return Path{text_.substr(begin, size), at_ + 1, non_ascii_};
   }
 
  private:
@@ -91,14 +93,23 @@ class PathReader {
 
   [[nodiscard]] std::unexpected<PathError> wrong_byte(std::string_view reason) const {
     if (static_cast<unsigned char>(peek()) > 127) {
-      return refuse(PathProblem::non_ascii, "the address is not ASCII and SMTPUTF8 is not offered");
+      return refuse(PathProblem::bad_utf8, "the address is neither ASCII nor UTF-8");
     }
     return refuse(PathProblem::syntax, reason);
   }
 
   void skip_all(std::uint8_t byte_class) {
-    while (at_ < text_.size() && is(text_[at_], byte_class)) {
-      ++at_;
+    while (at_ < text_.size()) {
+      if (is(text_[at_], byte_class)) {
+        ++at_;
+        continue;
+      }
+      const std::size_t length = utf8_length(text_.substr(at_));
+      if (length == 0) {
+        return;
+      }
+      at_ += length;
+      non_ascii_ = true;
     }
   }
 
@@ -146,7 +157,9 @@ class PathReader {
   bool skip_literal() {
     ++at_;
     const std::size_t begin = at_;
-    skip_all(literal_byte);
+    while (is(peek(), literal_byte)) {
+      ++at_;
+    }
     if (peek() != ']' || at_ == begin) {
       return false;
     }
@@ -154,7 +167,8 @@ class PathReader {
     return true;
   }
 
-  // Labels of 1 to 63 bytes (RFC 1035 section 2.3.4), perhaps with a trailing dot.
+  // Labels of 1 to 63 bytes (RFC 1035 section 2.3.4), perhaps with a trailing dot. A U-label's
+  // length is that of its A-label.
   bool skip_domain() {
     for (bool first = true;; first = false) {
       const std::size_t begin = at_;
@@ -163,7 +177,8 @@ class PathReader {
       if (label.empty()) {
         return !first && static_cast<unsigned char>(peek()) < 128 && peek() != '.';
       }
-      if (label.size() > 63 || label.front() == '-' || label.back() == '-') {
+      if ((label.size() > 63 && !has_eight_bit(label)) || label.front() == '-' ||
+          label.back() == '-') {
         return false;
       }
       if (peek() != '.') {
@@ -175,6 +190,7 @@ class PathReader {
 
   std::string_view text_;
   std::size_t at_ = 0;
+  bool non_ascii_ = false;
 };
 
 }  // namespace

@@ -20,4 +20,16 @@ std::string_view name_of(OutcomeKind kind) {
   return "unknown";
 }
 
+bool is_reported(const Outcome& outcome, const RecipientRequest* request) {
+  switch (outcome.kind) {
+    case OutcomeKind::bounced:
+    case OutcomeKind::expired:
+      return wants_failure(request);
+    case OutcomeKind::delivered:
+      return outcome.relayed;
+    default:
+      return false;
+  }
+}
+
 }  // namespace ringpost::mail

@@ -67,6 +67,10 @@ QueuedMessage& Messages::add(mail::MessageId id, std::uint32_t part, WallTime ar
   message->location = location;
   message->size_ = static_cast<std::uint32_t>(size);
   message->eight_bit_ = envelope.eight_bit;
+  message->utf8_ = envelope.utf8;
+  if (!envelope.reports.empty()) {
+    message->reports_ = std::make_unique<const mail::ReportRequest>(envelope.reports);
+  }
   message->texts_ = std::make_unique_for_overwrite<char[]>(text_bytes);
   message->recipient_count_ = static_cast<std::uint32_t>(envelope.recipients.size());
   message->open_ = message->recipient_count_;

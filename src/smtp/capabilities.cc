@@ -80,11 +80,14 @@ Capabilities parse_capabilities(const Reply& ehlo) {
 }
 
 std::optional<mail::EnhancedStatus> find_obstacle(const Capabilities& capabilities,
-                                                  std::uint64_t content_bytes, bool eight_bit) {
-  if (eight_bit && !capabilities.eight_bit_mime) {
+                                                  const Needs& message) {
+  if (message.utf8 && !capabilities.smtputf8) {
+    return mail::EnhancedStatus{5, 6, 7};
+  }
+  if (message.eight_bit && !capabilities.eight_bit_mime) {
     return mail::EnhancedStatus{5, 6, 3};
   }
-  if (capabilities.size.value_or(0) != 0 && content_bytes > *capabilities.size) {
+  if (capabilities.size.value_or(0) != 0 && message.content_bytes > *capabilities.size) {
     return mail::EnhancedStatus{5, 3, 4};
   }
   return std::nullopt;

@@ -8,10 +8,11 @@
 namespace ringpost::smtp {
 namespace {
 
-// A control character in an address would let its writer speak SMTP to the remote server.
-void check_address(std::string_view address) {
+// A control character in an address or parameter would let its writer speak SMTP to the remote
+// server.
+void check_argument(std::string_view text) {
   const bool clean =
-      std::ranges::none_of(address, [](char c) { return (c >= 0 && c < ' ') || c == 127; });
+      std::ranges::none_of(text, [](char c) { return (c >= 0 && c < ' ') || c == 127; });
   check(clean, "an address with a control character reached a connection");
 }
 
@@ -84,15 +85,25 @@ void ClientTransactions::offer(const Transaction& transaction) {
   check(!transaction.recipients.empty(), "a transaction needs recipients");
   check(!transaction.eight_bit || capabilities_.eight_bit_mime,
         "eight-bit content for a server without 8BITMIME");
-  check_address(transaction.sender);
-  std::ranges::for_each(transaction.recipients, check_address);
+  check(!transaction.utf8 || capabilities_.smtputf8, "SMTPUTF8 for a server without it");
+  check_argument(transaction.sender);
+  std::ranges::for_each(transaction.recipients, check_argument);
+  if (transaction.reports != nullptr) {
+    check(capabilities_.dsn, "parameters of DSN for a server without it");
+    check(transaction.reports->rcpt.size() == transaction.recipients.size(),
+          "parameters for each recipient");
+    check_argument(transaction.reports->mail);
+    std::ranges::for_each(transaction.reports->rcpt, check_argument);
+  }
 
   Slot& added = slot(count_);
   ++count_;
   added.sender = transaction.sender;
   added.recipients.assign(transaction.recipients.begin(), transaction.recipients.end());
   added.content = transaction.content;
+  added.reports = transaction.reports;
   added.eight_bit = transaction.eight_bit;
+  added.utf8 = transaction.utf8;
   added.chunk = capabilities_.chunking;
   added.begun = false;
   added.mail_refused = false;
@@ -216,7 +227,11 @@ void ClientTransactions::send_step(Slot& slot, std::string& out, std::size_t roo
     } else if (step < slot.data_step()) {
       out += "RCPT TO:<";
       out += slot.recipients[step - first_rcpt_step];
-      out += ">\r\n";
+      out += '>';
+      if (slot.reports != nullptr) {
+        out += slot.reports->rcpt[step - first_rcpt_step];
+      }
+      out += "\r\n";
     } else {
       out += "DATA\r\n";
     }
@@ -239,6 +254,12 @@ void ClientTransactions::append_mail(const Slot& slot, std::string& out) const {
   }
   if (slot.eight_bit) {
     out += " BODY=8BITMIME";
+  }
+  if (slot.utf8) {
+    out += " SMTPUTF8";
+  }
+  if (slot.reports != nullptr) {
+    out += slot.reports->mail;
   }
   out += "\r\n";
 }

@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "ringpost/base/text.h"
+#include "ringpost/smtp/report_parameters.h"
 
 namespace ringpost::smtp {
 namespace {
@@ -39,6 +40,7 @@ std::string shown(std::string_view keyword) {
 struct Parameter {
   std::string_view keyword;
   std::string_view value;
+  bool has_value = false;
 };
 
 // Takes the next parameter from `rest`; nothing if there is none left.
@@ -53,7 +55,7 @@ std::optional<Parameter> next_parameter(std::string_view& rest) {
   if (equals == std::string_view::npos) {
     return Parameter{word, {}};
   }
-  return Parameter{word.substr(0, equals), word.substr(equals + 1)};
+  return Parameter{word.substr(0, equals), word.substr(equals + 1), true};
 }
 
 Refusal unknown_parameter(std::string_view command, std::string_view keyword) {
@@ -68,18 +70,75 @@ std::optional<std::uint64_t> parse_size(std::string_view text) {
   return parse_number(text).value_or(std::numeric_limits<std::uint64_t>::max());
 }
 
-Refusal apply_mail_parameter(const Parameter& parameter, MailArguments& out) {
-  if (equals_ignoring_case(parameter.keyword, "SIZE")) {
-    out.size = parse_size(parameter.value);
-    return out.size ? Refusal{} : "501 5.5.4 SIZE must be a number of bytes";
+Refusal wrong_value(std::string_view fault) {
+  return fault.empty() ? Refusal{} : fmt::format("501 5.5.4 {}", fault);
+}
+
+// RFC 5321 section 4.1.1.11: none may come twice. `seen` holds those that came.
+template <class Keyword>
+Refusal note(Keyword keyword, unsigned& seen, std::string_view name) {
+  const unsigned bit = 1U << static_cast<unsigned>(keyword);
+  if ((seen & bit) != 0) {
+    return fmt::format("501 5.5.4 {} is said twice", name);
   }
-  if (equals_ignoring_case(parameter.keyword, "BODY")) {
-    out.eight_bit = equals_ignoring_case(parameter.value, "8BITMIME");
-    return out.eight_bit || equals_ignoring_case(parameter.value, "7BIT")
-               ? Refusal{}
-               : "501 5.5.4 BODY must be 7BIT or 8BITMIME";
+  seen |= bit;
+  return {};
+}
+
+enum class MailKeyword : std::uint8_t { size, body, smtputf8, ret, envid };
+struct NamedMailKeyword {
+  std::string_view name;
+  MailKeyword keyword;
+};
+constexpr std::array mail_keywords{
+    NamedMailKeyword{"SIZE", MailKeyword::size}, NamedMailKeyword{"BODY", MailKeyword::body},
+    NamedMailKeyword{"SMTPUTF8", MailKeyword::smtputf8}, NamedMailKeyword{"RET", MailKeyword::ret},
+    NamedMailKeyword{"ENVID", MailKeyword::envid}};
+
+Refusal apply_mail_parameter(const Parameter& parameter, unsigned& seen, MailArguments& out) {
+  const auto* const known = std::ranges::find_if(mail_keywords, [&](const auto& one) {
+    return equals_ignoring_case(one.name, parameter.keyword);
+  });
+  if (known == mail_keywords.end()) {
+    return unknown_parameter("MAIL", parameter.keyword);
   }
-  return unknown_parameter("MAIL", parameter.keyword);
+  if (Refusal twice = note(known->keyword, seen, known->name); !twice.empty()) {
+    return twice;
+  }
+  switch (known->keyword) {
+    case MailKeyword::size:
+      out.size = parse_size(parameter.value);
+      return out.size ? Refusal{} : "501 5.5.4 SIZE must be a number of bytes";
+    case MailKeyword::body:
+      out.eight_bit = equals_ignoring_case(parameter.value, "8BITMIME");
+      return out.eight_bit || equals_ignoring_case(parameter.value, "7BIT")
+                 ? Refusal{}
+                 : "501 5.5.4 BODY must be 7BIT or 8BITMIME";
+    case MailKeyword::smtputf8:
+      out.utf8 = true;
+      return parameter.has_value ? "501 5.5.4 SMTPUTF8 takes no value" : Refusal{};
+    case MailKeyword::ret:
+      return wrong_value(parse_ret(parameter.value, out.returned));
+    case MailKeyword::envid:
+      break;
+  }
+  out.envid = parameter.value;
+  return wrong_value(fault_of_envid(parameter.value));
+}
+
+Refusal apply_rcpt_parameter(const Parameter& parameter, bool utf8, unsigned& seen,
+                             RcptArguments& out) {
+  enum : std::uint8_t { notify, orcpt };
+  if (equals_ignoring_case(parameter.keyword, "NOTIFY")) {
+    Refusal twice = note(notify, seen, "NOTIFY");
+    return twice.empty() ? wrong_value(parse_notify(parameter.value, out.notify)) : twice;
+  }
+  if (equals_ignoring_case(parameter.keyword, "ORCPT")) {
+    out.original = parameter.value;
+    Refusal twice = note(orcpt, seen, "ORCPT");
+    return twice.empty() ? wrong_value(fault_of_orcpt(parameter.value, utf8)) : twice;
+  }
+  return unknown_parameter("RCPT", parameter.keyword);
 }
 
 struct PathAndRest {
@@ -111,11 +170,15 @@ Refusal refuse_path(const mail::PathError& error, std::string_view syntax,
   if (error.reason.empty()) {
     return fmt::format("501 5.5.4 The syntax is {}", syntax);
   }
-  if (error.problem == mail::PathProblem::non_ascii) {
-    return fmt::format("553 5.6.7 Refused: {}", error.reason);  // RFC 6531 section 3.5
+  if (error.problem == mail::PathProblem::bad_utf8) {
+    return fmt::format("553 5.6.7 Refused: {}", error.reason);
   }
   return fmt::format("501 {} Refused: {}", status, error.reason);
 }
+
+// RFC 6531 section 3.5.
+constexpr std::string_view utf8_not_said =
+    "553 5.6.7 Refused: the address is not ASCII, and MAIL did not say SMTPUTF8";
 
 }  // namespace
 
@@ -136,15 +199,19 @@ Refusal parse_mail(std::string_view argument, MailArguments& out) {
   }
   out.sender = path->path.address;
   std::string_view rest = path->rest;
+  unsigned seen = 0;
   while (const auto parameter = next_parameter(rest)) {
-    if (Refusal refusal = apply_mail_parameter(*parameter, out); !refusal.empty()) {
+    if (Refusal refusal = apply_mail_parameter(*parameter, seen, out); !refusal.empty()) {
       return refusal;
     }
+  }
+  if (path->path.non_ascii && !out.utf8) {
+    return Refusal(utf8_not_said);
   }
   return {};
 }
 
-Refusal parse_rcpt(std::string_view argument, std::string_view& recipient) {
+Refusal parse_rcpt(std::string_view argument, bool utf8, RcptArguments& out) {
   const auto path = read_path(argument, "TO:");
   if (!path) {
     if (path.error().problem == mail::PathProblem::no_domain) {
@@ -155,11 +222,17 @@ Refusal parse_rcpt(std::string_view argument, std::string_view& recipient) {
   if (path->path.address.empty()) {
     return "501 5.1.3 Refused: the null path cannot be a recipient";
   }
-  std::string_view rest = path->rest;
-  if (const auto parameter = next_parameter(rest)) {
-    return unknown_parameter("RCPT", parameter->keyword);
+  if (path->path.non_ascii && !utf8) {
+    return Refusal(utf8_not_said);
   }
-  recipient = path->path.address;
+  out.recipient = path->path.address;
+  std::string_view rest = path->rest;
+  unsigned seen = 0;
+  while (const auto parameter = next_parameter(rest)) {
+    if (Refusal refusal = apply_rcpt_parameter(*parameter, utf8, seen, out); !refusal.empty()) {
+      return refusal;
+    }
+  }
   return {};
 }
 

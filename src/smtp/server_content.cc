@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "ringpost/mail/byte_scan.h"
 #include "ringpost/mail/header_scan.h"
 #include "ringpost/smtp/server_session.h"
 
@@ -211,7 +212,8 @@ std::string ServerSession::content_refusal() const {
   return {};
 }
 
-// RFC 5321 section 4.4. `for` only with one recipient: others are not to see each other.
+// RFC 5321 section 4.4. `for` only with one recipient: others are not to see each other. And only
+// of an ASCII one, so that the field alone makes no message need 8BITMIME.
 std::string ServerSession::received_field(WallTime now) {
   const auto second = std::chrono::floor<std::chrono::seconds>(now);
   if (second != date_at_ || date_.empty()) {
@@ -221,13 +223,15 @@ std::string ServerSession::received_field(WallTime now) {
   std::string field;
   field.reserve(512);
   const auto append = [&field](const auto&... parts) { (field.append(parts), ...); };
+  // RFC 6531 section 4.3 names the protocol by what MAIL said.
+  const std::string_view protocol = message_.envelope.utf8 ? (tls_ ? "UTF8SMTPS" : "UTF8SMTP")
+                                    : !extended_           ? "SMTP"
+                                    : tls_                 ? "ESMTPS"
+                                                           : "ESMTP";
   append("Received: from ", greeting_, " ([", client_.address, "])\r\n\tby ", settings_.hostname,
-         !extended_ ? " with SMTP id "
-         : tls_     ? " with ESMTPS id "
-                    : " with ESMTP id ",
-         message_.id.to_string());
+         " with ", protocol, " id ", message_.id.to_string());
   const auto& recipients = message_.envelope.recipients;
-  if (recipients.size() == 1) {
+  if (recipients.size() == 1 && !(message_.envelope.utf8 && mail::has_eight_bit(recipients[0]))) {
     append("\r\n\tfor <", recipients.front(), ">; ", date_);
   } else {
     append(";\r\n\t", date_);

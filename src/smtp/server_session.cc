@@ -198,11 +198,11 @@ void ServerSession::run_greeting(const Command& command) {
   if (!extended_) {
     return say(fmt::format("250 {}", settings_.hostname));
   }
-  say(
-      fmt::format("250-{}\r\n250-PIPELINING\r\n250-SIZE {}\r\n250-8BITMIME\r\n"
-                  "250-CHUNKING\r\n250-ENHANCEDSTATUSCODES\r\n{}250 HELP",
-                  settings_.hostname, settings_.max_message_size,
-                  settings_.starttls && !tls_ ? "250-STARTTLS\r\n" : ""));
+  say(fmt::format(
+      "250-{}\r\n250-PIPELINING\r\n250-SIZE {}\r\n250-8BITMIME\r\n"
+      "250-CHUNKING\r\n250-ENHANCEDSTATUSCODES\r\n250-DSN\r\n250-SMTPUTF8\r\n{}250 HELP",
+      settings_.hostname, settings_.max_message_size,
+      settings_.starttls && !tls_ ? "250-STARTTLS\r\n" : ""));
 }
 
 void ServerSession::run_mail(std::string_view argument) {
@@ -225,6 +225,9 @@ void ServerSession::run_mail(std::string_view argument) {
   failed_ = false;
   in_transaction_ = true;
   message_.envelope.sender = arguments.sender;
+  message_.envelope.envid = arguments.envid;
+  message_.envelope.reports.returned = arguments.returned;
+  message_.envelope.utf8 = arguments.utf8;
   say("250 2.1.0 Sender OK");
 }
 
@@ -239,14 +242,19 @@ void ServerSession::run_rcpt(std::string_view argument) {
   if (chunks_) {
     return refuse("503 5.5.1 The content has begun: finish it or send RSET");
   }
-  std::string_view recipient;
-  if (const Refusal refusal = parse_rcpt(argument, recipient); !refusal.empty()) {
+  mail::Envelope& envelope = message_.envelope;
+  RcptArguments arguments;
+  if (const Refusal refusal = parse_rcpt(argument, envelope.utf8, arguments); !refusal.empty()) {
     return refuse_politely(refusal);
   }
-  if (message_.envelope.recipients.size() >= settings_.max_recipients) {
+  if (envelope.recipients.size() >= settings_.max_recipients) {
     return say("452 4.5.3 Too many recipients: send the rest in another transaction");
   }
-  message_.envelope.recipients.emplace_back(recipient);
+  if (arguments.notify != mail::notify::unsaid || !arguments.original.empty()) {
+    envelope.reports.recipients.push_back({static_cast<std::uint32_t>(envelope.recipients.size()),
+                                           arguments.notify, std::string(arguments.original)});
+  }
+  envelope.recipients.emplace_back(arguments.recipient);
   say("250 2.1.5 Recipient OK");
 }
 

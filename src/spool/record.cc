@@ -13,7 +13,10 @@ namespace {
 
 constexpr std::uint8_t flag_eight_bit = 1;
 constexpr std::uint8_t flag_parts = 2;
+constexpr std::uint8_t flag_reports = 4;
+constexpr std::uint8_t flag_utf8 = 8;
 constexpr std::uint8_t flag_in_doubt = 1;
+constexpr std::uint8_t flag_relayed = 2;
 
 void put_time(ByteWriter& writer, WallTime time) {
   writer.put(static_cast<std::uint64_t>(time.time_since_epoch().count()));
@@ -38,11 +41,13 @@ PartKey get_key(ByteReader& reader) {
   return key;
 }
 
-// A delivered recipient is done with: its reply is in the event log and nobody asks here again.
+// A delivered recipient is done with: its reply is in the event log and nobody asks here again,
+// unless a report is owed that quotes it.
 void put_outcome(ByteWriter& writer, const mail::Outcome& outcome) {
-  const bool delivered = outcome.kind == mail::OutcomeKind::delivered;
+  const bool delivered = outcome.kind == mail::OutcomeKind::delivered && !outcome.relayed;
   writer.put(static_cast<std::uint8_t>(outcome.kind));
-  writer.put(outcome.in_doubt ? flag_in_doubt : std::uint8_t{0});
+  const int flags = (outcome.in_doubt ? flag_in_doubt : 0) | (outcome.relayed ? flag_relayed : 0);
+  writer.put(static_cast<std::uint8_t>(flags));
   writer.put(outcome.status.status_class);
   writer.put(outcome.status.subject);
   writer.put(outcome.status.detail);
@@ -57,7 +62,9 @@ bool get_outcome(ByteReader& reader, mail::Outcome& outcome) {
     return false;
   }
   outcome.kind = static_cast<mail::OutcomeKind>(kind);
-  outcome.in_doubt = (reader.get<std::uint8_t>() & flag_in_doubt) != 0;
+  const auto flags = reader.get<std::uint8_t>();
+  outcome.in_doubt = (flags & flag_in_doubt) != 0;
+  outcome.relayed = (flags & flag_relayed) != 0;
   outcome.status.status_class = reader.get<std::uint16_t>();
   outcome.status.subject = reader.get<std::uint16_t>();
   outcome.status.detail = reader.get<std::uint16_t>();
@@ -75,6 +82,40 @@ std::optional<std::size_t> get_count(ByteReader& reader, std::size_t least) {
     return std::nullopt;
   }
   return count;
+}
+
+void put_reports(ByteWriter& writer, const mail::ReportRequest& reports) {
+  writer.put(static_cast<std::uint8_t>(reports.returned));
+  writer.put(static_cast<std::uint32_t>(reports.recipients.size()));
+  for (const mail::RecipientRequest& request : reports.recipients) {
+    writer.put(request.recipient);
+    writer.put(request.notify);
+    writer.put_string(request.original);
+  }
+}
+
+// `recipients`: how many the message has. They must be listed in order, for they are searched.
+bool get_reports(ByteReader& reader, std::size_t recipients, mail::ReportRequest& reports) {
+  const auto returned = reader.get<std::uint8_t>();
+  const auto count = get_count(reader, 9);
+  if (!count || returned > static_cast<std::uint8_t>(mail::Returned::headers)) {
+    return false;
+  }
+  reports.returned = static_cast<mail::Returned>(returned);
+  reports.recipients.reserve(*count);
+  std::uint64_t next = 0;
+  for (std::size_t at = 0; at < *count; ++at) {
+    mail::RecipientRequest& request = reports.recipients.emplace_back();
+    request.recipient = reader.get<std::uint32_t>();
+    request.notify = reader.get<std::uint8_t>();
+    request.original = reader.get_string();
+    if (!reader.ok() || request.recipient < next || request.recipient >= recipients ||
+        request.notify > mail::notify::all) {
+      return false;
+    }
+    next = std::uint64_t{request.recipient} + 1;
+  }
+  return true;
 }
 
 bool complete(const ByteReader& reader) {
@@ -117,7 +158,8 @@ void encode_message(std::string& out, const PartKey& key, WallTime arrived,
   ByteWriter writer(out);
   put_key(writer, key);
   put_time(writer, arrived);
-  const int flags = (envelope.eight_bit ? flag_eight_bit : 0) | (parts.empty() ? 0 : flag_parts);
+  const int flags = (envelope.eight_bit ? flag_eight_bit : 0) | (parts.empty() ? 0 : flag_parts) |
+                    (envelope.reports.empty() ? 0 : flag_reports) | (envelope.utf8 ? flag_utf8 : 0);
   writer.put(static_cast<std::uint8_t>(flags));
   writer.put_string(envelope.sender);
   writer.put_string(envelope.tenant);
@@ -129,6 +171,9 @@ void encode_message(std::string& out, const PartKey& key, WallTime arrived,
   }
   for (const std::uint32_t part : parts) {
     writer.put(part);
+  }
+  if (!envelope.reports.empty()) {
+    put_reports(writer, envelope.reports);
   }
   writer.put(checksum_of(content));
   end_record(out, start, RecordKind::message, content.size(), generation);
@@ -227,6 +272,7 @@ std::optional<MessageRecord> decode_message(std::string_view meta) {
   record.arrived = get_time(reader);
   const auto flags = reader.get<std::uint8_t>();
   record.envelope.eight_bit = (flags & flag_eight_bit) != 0;
+  record.envelope.utf8 = (flags & flag_utf8) != 0;
   record.envelope.sender = reader.get_string();
   record.envelope.tenant = reader.get_string();
   record.envelope.job = reader.get_string();
@@ -244,6 +290,9 @@ std::optional<MessageRecord> decode_message(std::string_view meta) {
     for (std::size_t at = 0; at < *count; ++at) {
       record.parts.push_back(reader.get<std::uint32_t>());
     }
+  }
+  if ((flags & flag_reports) != 0 && !get_reports(reader, *count, record.envelope.reports)) {
+    return std::nullopt;
   }
   record.content_checksum = reader.get<std::uint64_t>();
   return complete(reader) ? std::optional(std::move(record)) : std::nullopt;

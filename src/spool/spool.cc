@@ -95,6 +95,9 @@ bool Spool::can_hold(const mail::Message& message) const {
   for (const std::string& recipient : envelope.recipients) {
     head += recipient.size() + 2 * sizeof(std::uint32_t);
   }
+  for (const mail::RecipientRequest& request : envelope.reports.recipients) {
+    head += request.original.size() + 2 * sizeof(std::uint32_t) + 1;
+  }
   return envelope.recipients.size() <= most_recipients &&
          queue_.can_hold(head, message.content.size());
 }

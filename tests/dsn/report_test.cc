@@ -13,7 +13,7 @@ namespace {
 using testing::HasSubstr;
 using testing::Not;
 
-FailedMessage message_with(std::string_view content) {
+ReportedMessage message_with(std::string_view content) {
   return {.id = {77},
           .arrived = WallTime(1'700'000'000s),
           .sender = "list@sender.example",
@@ -23,11 +23,11 @@ FailedMessage message_with(std::string_view content) {
           .job = "job",
           .content = content};
 }
-FailedRecipient refused(std::string address) {
+ReportedRecipient refused(std::string address) {
   return {std::move(address), {5, 1, 1}, "550 5.1.1 No such user", "mx.x.example", {}, false};
 }
-mail::Message report_of(const FailedMessage& message, std::vector<FailedRecipient> recipients) {
-  return failure_report(message, recipients, {78}, "relay.example", WallTime(1'700'000'200s));
+mail::Message report_of(const ReportedMessage& message, std::vector<ReportedRecipient> recipients) {
+  return delivery_report(message, recipients, {78}, "relay.example", WallTime(1'700'000'200s));
 }
 
 bool has_only_crlf(std::string_view text) {
@@ -130,7 +130,7 @@ TEST(FailureReport, HasANullSenderAndGoesBackWithItsJob) {
 }
 
 TEST(FailureReport, IsTheSameAfterARestart) {
-  const FailedMessage message = message_with("Subject: x\r\n\r\n");
+  const ReportedMessage message = message_with("Subject: x\r\n\r\n");
   EXPECT_EQ(report_of(message, {refused("a@x.example")}).content,
             report_of(message, {refused("a@x.example")}).content);
 }
@@ -144,7 +144,7 @@ TEST(FailureReport, EightBitIsDeclared) {
 }
 
 TEST(FailureReport, HostileWordsStayWithinTheirLine) {
-  FailedRecipient recipient = refused("a\r\nBcc: x@y.example\xff@x.example");
+  ReportedRecipient recipient = refused("a\r\nBcc: x@y.example\xff@x.example");
   recipient.reply = "550 no\r\n\r\n--=_boundary\r\nAction: delivered " + std::string(2000, 'x');
   recipient.remote_mx = "mx\r\n\r\nStatus: 2.0.0";
   const mail::Message report = report_of(message_with("Subject: x\r\n"), {recipient});
@@ -179,7 +179,7 @@ TEST(FailureReport, TheBodyIsNotReturned) {
 }
 
 TEST(FailureReport, AnEnvelopeIdIsDecodedOrLeftOut) {
-  FailedMessage message = message_with("Subject: x\r\n");
+  ReportedMessage message = message_with("Subject: x\r\n");
   for (const auto& [envid, field] :
        {std::pair{"AB+2BC", "Original-Envelope-Id: AB+C\r\n"}, std::pair{"AB+2", ""},
         std::pair{"A+0D+0ABcc:x", ""}, std::pair{"A+zz", ""}}) {
@@ -193,8 +193,93 @@ TEST(FailureReport, AnEnvelopeIdIsDecodedOrLeftOut) {
   }
 }
 
+TEST(RelayReport, SaysWhoWasPassedOnAndReturnsTheHeader) {
+  ReportedRecipient recipient{"a@x.example", {2, 6, 0}, "250 2.6.0 taken", "mx.x.example", {},
+                              false,         true,      "rfc822;b+2Bc@y"};
+  const mail::Message report = report_of(message_with("Subject: x\r\n\r\nsecret\r\n"), {recipient});
+  EXPECT_THAT(report.content, HasSubstr("\r\nSubject: Relayed: "));
+  EXPECT_THAT(report.content, HasSubstr("\r\nOriginal-Recipient: rfc822; b+c@y\r\n"
+                                        "Final-Recipient: rfc822; a@x.example\r\n"
+                                        "Action: relayed\r\nStatus: 2.6.0\r\n"));
+  EXPECT_THAT(report.content, Not(HasSubstr("could not be delivered")));
+  EXPECT_THAT(report.content, Not(HasSubstr("secret")));
+  recipient.status = {};
+  EXPECT_THAT(report_of(message_with(""), {recipient}).content, HasSubstr("\r\nStatus: 2.0.0\r\n"));
+}
+
+TEST(RelayReport, SharesItsReportWithThoseThatFailed) {
+  ReportedRecipient passed_on = refused("ok@x.example");
+  passed_on.relayed = true;
+  const mail::Message report =
+      report_of(message_with("Subject: x\r\n"), {passed_on, refused("gone@x.example")});
+  EXPECT_THAT(report.content, HasSubstr("\r\nSubject: Undeliverable: "));
+  const std::size_t failed = report.content.find("  <gone@x.example>");
+  const std::size_t relayed = report.content.find("It was passed on for this recipient");
+  EXPECT_LT(failed, relayed);
+  EXPECT_LT(relayed, report.content.find("  <ok@x.example>"));
+  EXPECT_THAT(report.content, HasSubstr("Action: relayed\r\nStatus: 2.0.0\r\n"));
+  EXPECT_THAT(report.content, HasSubstr("Action: failed\r\nStatus: 5.1.1\r\n"));
+}
+
+TEST(FailureReport, WholeMessagesAreReturnedWhereTheyCannotForgeABoundary) {
+  ReportedMessage message = message_with("Subject: x\r\n\r\n--the body\r\n");
+  message.whole = true;
+  const mail::Message report = report_of(message, {refused("a@x.example")});
+  EXPECT_THAT(report.content, HasSubstr("Content-Type: message/rfc822\r\n"));
+  EXPECT_THAT(report.content, HasSubstr("\r\n\r\nSubject: x\r\n\r\n--the body\r\n"));
+  const std::string forged =
+      "Subject: x\r\n\r\n--=_" + mail::MessageId{78}.to_string() + "/ringpost--\r\n";
+  message.content = forged;
+  const mail::Message other = report_of(message, {refused("a@x.example")});
+  EXPECT_THAT(other.content, HasSubstr("Content-Type: text/rfc822-headers\r\n"));
+}
+
+TEST(FailureReport, OriginalRecipientsAreDecodedOrLeftOut) {
+  ReportedRecipient recipient = refused("a@x.example");
+  for (const auto& [original, field] :
+       {std::pair{"rfc822;a+2Bb@c", "Original-Recipient: rfc822; a+b@c\r\n"},
+        std::pair{"utf-8;j\\x{F6}@c", "Original-Recipient: utf-8; j\\x{F6}@c\r\n"},
+        std::pair{"rfc822;a+0D+0ABcc:x", ""}, std::pair{"rfc822", ""}, std::pair{"", ""}}) {
+    recipient.original = original;
+    const std::string text = report_of(message_with("Subject: x\r\n"), {recipient}).content;
+    if (*field == '\0') {
+      EXPECT_THAT(text, Not(HasSubstr("Original-Recipient"))) << original;
+    } else {
+      EXPECT_THAT(text, HasSubstr(field)) << original;
+    }
+  }
+}
+
+TEST(FailureReport, OfAnSmtputf8MessageHasTheFormsOfRfc6533) {
+  ReportedMessage message = message_with("Subject: gr\xc3\xbc\xc3\x9f\r\n");
+  message.utf8 = true;
+  ReportedRecipient recipient = refused("j\xc3\xb6rg\xff@x.example");
+  recipient.original = "utf-8;j\xc3\xb6@y.example";
+  mail::Message report = report_of(message, {recipient, refused("plain@x.example")});
+  EXPECT_THAT(report.content, HasSubstr("\r\nContent-Type: message/global-delivery-status\r\n"
+                                        "Content-Transfer-Encoding: 8bit\r\n"));
+  EXPECT_THAT(report.content, HasSubstr("\r\nContent-Type: message/global-headers\r\n"));
+  EXPECT_THAT(report.content, HasSubstr("\r\nFinal-Recipient: utf-8; j\xc3\xb6rg?@x.example\r\n"));
+  EXPECT_THAT(report.content, HasSubstr("\r\nFinal-Recipient: rfc822; plain@x.example\r\n"));
+  EXPECT_THAT(report.content, HasSubstr("\r\nOriginal-Recipient: utf-8; j\xc3\xb6@y.example\r\n"));
+  EXPECT_TRUE(report.envelope.eight_bit);
+  EXPECT_FALSE(report.envelope.utf8) << "an ASCII sender can be told without SMTPUTF8";
+  message.sender = "l\xc3\xa4st@sender.example";
+  message.whole = true;
+  report = report_of(message, {recipient});
+  EXPECT_TRUE(report.envelope.utf8);
+  EXPECT_THAT(report.content, HasSubstr("\r\nContent-Type: message/global\r\n"));
+}
+
+TEST(FailureReport, IsNeverReportedItself) {
+  const mail::Message report = report_of(message_with("Subject: x\r\n"), {refused("a@x.example")});
+  ASSERT_EQ(report.envelope.reports.recipients.size(), 1U);
+  EXPECT_EQ(report.envelope.reports.recipients[0].notify, mail::notify::never);
+  EXPECT_EQ(report.envelope.reports.returned, mail::Returned::unsaid);
+}
+
 TEST(FailureReport, IsNeverMadeForANullSender) {
-  FailedMessage message = message_with("Subject: x\r\n");
+  ReportedMessage message = message_with("Subject: x\r\n");
   message.sender.clear();
   EXPECT_DEATH((void)report_of(message, {refused("a@x.example")}), "null sender");
 }

@@ -13,15 +13,15 @@ int main(int count, char** arguments) {
       "X-Folded: one\r\n\ttwo\r\n";
   content += eight_bit ? "X-Name: J\xc3\xb6rg \xff\r\n" : "";
   content += "\r\nThe body, which is not returned.\r\n";
-  const dsn::FailedMessage message = {.id = {77},
-                                      .arrived = WallTime(1'700'000'000s),
-                                      .sender = "list@sender.example",
-                                      .envid = "QQ+2B314",
-                                      .received_from = "client.example",
-                                      .tenant = "",
-                                      .job = "",
-                                      .content = content};
-  const mail::Message report = dsn::failure_report(
+  const dsn::ReportedMessage message = {.id = {77},
+                                        .arrived = WallTime(1'700'000'000s),
+                                        .sender = "list@sender.example",
+                                        .envid = "QQ+2B314",
+                                        .received_from = "client.example",
+                                        .tenant = "",
+                                        .job = "",
+                                        .content = content};
+  const mail::Message report = dsn::delivery_report(
       message,
       {{"gone@x.example",
         {5, 1, 1},

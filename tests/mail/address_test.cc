@@ -71,11 +71,12 @@ TEST(Address, RefusesWhatIsNoPath) {
       {"<\"a\rb\"@c>", PathProblem::syntax},
       {"<postmaster>", PathProblem::no_domain},
       {"<\"post master\">", PathProblem::no_domain},
-      {"<j\xc3\xb6rg@example.com>", PathProblem::non_ascii},
-      {"<\"j\xc3\xb6rg\"@example.com>", PathProblem::non_ascii},
-      {"<a@ex\xc3\xa4mple.com>", PathProblem::non_ascii},
-      {"<a@\xc3\xa4.com>", PathProblem::non_ascii},
-      {"<a@b.\xc3\xa4>", PathProblem::non_ascii},
+      {"<j\xf6rg@example.com>", PathProblem::bad_utf8},
+      {"<j\xc3@example.com>", PathProblem::bad_utf8},
+      {"<\"j\xc2\x80rg\"@example.com>", PathProblem::bad_utf8},
+      {"<a@ex\xc0\xafmple.com>", PathProblem::bad_utf8},
+      {"<a@[\xc3\xa4]>", PathProblem::bad_utf8},
+      {"<a@b.\xed\xa0\x80>", PathProblem::bad_utf8},
       {"<" + std::string(65, 'a') + "@b>", PathProblem::too_long},
       {"<a@" + std::string(64, 'b') + ">", PathProblem::syntax},
       {"<a@[" + std::string(251, 'b') + "]>", PathProblem::too_long},
@@ -86,6 +87,26 @@ TEST(Address, RefusesWhatIsNoPath) {
     EXPECT_EQ(path.error().problem, c.problem) << c.text << ": " << path.error().reason;
     EXPECT_FALSE(path.error().reason.empty());
   }
+}
+
+TEST(Address, TakesUtf8AndSaysSo) {
+  for (const std::string address :
+       {"j\xc3\xb6rg@example.com", "\"j\xc3\xb6 rg\"@example.com", "a@ex\xc3\xa4mple.com",
+        "a@\xc3\xa4.com", "a@b.\xe2\x82\xac.", "\xf0\x9f\x93\xa7@x"}) {
+    const std::string text = "<" + address + "> X";
+    const auto path = parse_path(text);
+    ASSERT_TRUE(path) << address;
+    EXPECT_EQ(path->address, address);
+    EXPECT_TRUE(path->non_ascii) << address;
+  }
+  EXPECT_FALSE(parse_path("<a@b.example>")->non_ascii);
+  // The bounds are bytes, RFC 6531 section 3.3.
+  std::string local;
+  for (int count = 0; count < 32; ++count) {
+    local += "\xc3\xb6";
+  }
+  EXPECT_TRUE(parse_path("<" + local + "@b>"));
+  EXPECT_FALSE(parse_path("<" + local + "x@b>"));
 }
 
 TEST(Address, AcceptsEachBoundExactly) {

@@ -28,6 +28,8 @@ TEST_F(Filing, AMessageKeepsWhatItsEnvelopeSays) {
   envelope.tenant = "tenant";
   envelope.job = "job";
   envelope.envid = "QQ314";
+  envelope.utf8 = true;
+  envelope.reports.recipients = {{1, mail::notify::never, "rfc822;x@y"}};
   envelope.eight_bit = true;
   QueuedMessage& message = messages_.add({42}, 3, now_.wall, envelope, 5120, {1, 2, 3});
   EXPECT_EQ(messages_.find({42}, 3), &message);
@@ -38,6 +40,10 @@ TEST_F(Filing, AMessageKeepsWhatItsEnvelopeSays) {
   EXPECT_EQ(message.job_name(), "job");
   EXPECT_EQ(message.address_of(message.recipients()[1]), "b@y.example");
   EXPECT_TRUE(message.eight_bit());
+  EXPECT_TRUE(message.utf8());
+  EXPECT_EQ(message.request_of(message.recipients()[0]), nullptr);
+  ASSERT_NE(message.request_of(message.recipients()[1]), nullptr);
+  EXPECT_EQ(message.request_of(message.recipients()[1])->original, "rfc822;x@y");
   EXPECT_EQ(message.content(), nullptr);
   messages_.contents().offer(message, "body", now_.instant);
   ASSERT_NE(message.content(), nullptr);
@@ -46,6 +52,12 @@ TEST_F(Filing, AMessageKeepsWhatItsEnvelopeSays) {
   messages_.erase(message);
   EXPECT_EQ(messages_.contents().bytes(), 0U);
   EXPECT_EQ(messages_.size(), 0U);
+}
+
+TEST_F(Filing, WhatNobodyAskedTakesNoMemory) {
+  QueuedMessage& message = file({"a@x.example", "b@x.example"});
+  EXPECT_EQ(message.reports(), nullptr);
+  EXPECT_EQ(message.request_of(message.recipients()[1]), nullptr);
 }
 
 TEST_F(Filing, NeedsNoRouteAndGroupsByDomainInAnyCase) {

@@ -57,9 +57,11 @@ ring::Task<bool> MailClient::transact(net::Stream& stream, std::string& pending,
                                       SentMessage& message) {
   ring::Reactor& reactor = process_->reactor;
   std::vector<std::string> commands;
-  commands.push_back("MAIL FROM:<" + message.sender + ">\r\n");
-  for (const std::string& recipient : message.recipients) {
-    commands.push_back("RCPT TO:<" + recipient + ">\r\n");
+  commands.push_back("MAIL FROM:<" + message.sender + ">" + message.mail_parameters + "\r\n");
+  message.rcpt_parameters.resize(message.recipients.size());
+  for (std::size_t at = 0; at < message.recipients.size(); ++at) {
+    commands.push_back("RCPT TO:<" + message.recipients[at] + ">" + message.rcpt_parameters[at] +
+                       "\r\n");
   }
   commands.push_back("DATA\r\n");
   if (pipelining) {

@@ -14,9 +14,11 @@ namespace ringpost::sim {
 struct SentMessage {
   std::string sender;
   std::vector<std::string> recipients;
-  std::string content;         // not dot-stuffed, without what the relay adds in front
-  std::string reply;           // to the dot; empty: none came
-  std::vector<bool> accepted;  // the recipients, one by one
+  std::string content;          // not dot-stuffed, without what the relay adds in front
+  std::string mail_parameters;  // behind the path, beginning with a space
+  std::vector<std::string> rcpt_parameters;  // of the recipients, as far as they go
+  std::string reply;                         // to the dot; empty: none came
+  std::vector<bool> accepted;                // the recipients, one by one
 
   [[nodiscard]] bool answered() const { return reply.starts_with("250"); }
 };

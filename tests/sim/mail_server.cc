@@ -15,6 +15,10 @@ std::string_view address_in(std::string_view line) {
   return line.substr(open + 1, line.find('>') - open - 1);
 }
 
+std::string parameters_in(std::string_view line) {
+  return std::string(line.substr(line.find('>') + 1));
+}
+
 // RFC 5321 section 4.5.2.
 std::string without_dot_stuffing(std::string_view content) {
   std::string plain;
@@ -53,7 +57,9 @@ struct MailServer::Session {
   unsigned messages = 0;
   unsigned errors = 0;
   std::string sender = {};
+  std::string mail_parameters = {};
   std::vector<std::string> recipients = {};
+  std::vector<std::string> rcpt_parameters = {};  // of each
 
   void say(const std::string& reply) {
     out += reply + "\r\n";
@@ -155,6 +161,8 @@ struct MailServer::Session {
     }
     reply += server.personality.chunking ? "250-CHUNKING\r\n" : "";
     reply += server.personality.eight_bit ? "250-8BITMIME\r\n" : "";
+    reply += server.personality.dsn ? "250-DSN\r\n" : "";
+    reply += server.personality.utf8 ? "250-SMTPUTF8\r\n" : "";
     say(reply + "250 ENHANCEDSTATUSCODES");
   }
 
@@ -166,7 +174,27 @@ struct MailServer::Session {
     return !reply.empty();
   }
 
+  void accept(const std::string& recipient, const std::string& line) {
+    recipients.push_back(recipient);
+    rcpt_parameters.push_back(parameters_in(line));
+  }
+
+  // What was not offered may not be used.
+  void judge(const std::string& line) {
+    const std::string parameters = parameters_in(line);
+    const auto says = [&](const char* word) { return parameters.find(word) != std::string::npos; };
+    const bool reports = says(" NOTIFY=") || says(" ORCPT=") || says(" RET=") || says(" ENVID=");
+    if (reports && !server.personality.dsn) {
+      complain("DSN was not offered: " + line);
+    }
+    const bool ascii = std::ranges::none_of(line, [](char c) { return (c & 0x80) != 0; });
+    if ((says(" SMTPUTF8") || !ascii) && !server.personality.utf8) {
+      complain("SMTPUTF8 was not offered: " + line);
+    }
+  }
+
   void mail(const std::string& line) {
+    judge(line);
     const Personality& personality = server.personality;
     std::string reply;
     if (in_mail) {
@@ -184,16 +212,19 @@ struct MailServer::Session {
     }
     overlapped = std::exchange(next_overlaps, false);
     sender = address_in(line);
+    mail_parameters = parameters_in(line);
     recipients_asked = 0;
     if (server.personality.mail_max != 0 && ++mails > server.personality.mail_max) {
       complain("more than MAILMAX");
     }
     recipients.clear();
+    rcpt_parameters.clear();
     in_mail = !by_policy("MAIL", sender, reply) || reply.starts_with('2');
     say(reply.empty() ? "250 2.1.0 ok" : reply);
   }
 
   void rcpt(const std::string& line) {
+    judge(line);
     const std::string recipient(address_in(line));
     if (server.personality.rcpt_max != 0 && ++recipients_asked > server.personality.rcpt_max) {
       complain("more than RCPTMAX");
@@ -205,7 +236,7 @@ struct MailServer::Session {
     }
     if (by_policy("RCPT", recipient, reply)) {
       if (reply.starts_with('2')) {
-        recipients.push_back(recipient);
+        accept(recipient, line);
       }
       say(reply);
       return;
@@ -216,7 +247,7 @@ struct MailServer::Session {
       say("451 4.7.1 greylisted");
       return;
     }
-    recipients.push_back(recipient);
+    accept(recipient, line);
     say("250 2.1.5 ok");
   }
 
@@ -275,10 +306,11 @@ struct MailServer::Session {
     }
     ++messages;
     dropping = by_chance(server.personality.drops_after_dot);
-    for (const std::string& recipient : recipients) {
-      server.taken.push_back({sender, recipient, stuffed ? without_dot_stuffing(content) : content,
-                              number, static_cast<unsigned>(recipients.size()), !dropping,
-                              next_overlaps, overlapped, server.world_.clock().now()});
+    for (std::size_t at = 0; at < recipients.size(); ++at) {
+      server.taken.push_back({sender, recipients[at],
+                              stuffed ? without_dot_stuffing(content) : content, mail_parameters,
+                              rcpt_parameters[at], number, static_cast<unsigned>(recipients.size()),
+                              !dropping, next_overlaps, overlapped, server.world_.clock().now()});
     }
     if (server.personality.discards_after_dot) {
       pending.erase(0, pending.rfind('\n') + 1);  // whole lines: nothing makes garbage of the rest

@@ -19,6 +19,8 @@ namespace ringpost::sim {
 struct Personality {
   bool pipelining = true;
   bool eight_bit = true;
+  bool dsn = false;
+  bool utf8 = false;
   bool greets = true;  // else it accepts connections and never speaks
   bool chunking = false;
   unsigned mail_max = 0;  // RFC 9422, announced and enforced by complaint; 0 = not announced
@@ -43,6 +45,8 @@ struct TakenMessage {
   std::string sender;
   std::string recipient;
   std::string content;
+  std::string mail_parameters;  // what stood behind the paths
+  std::string rcpt_parameters;
   std::uint64_t connection = 0;
   unsigned recipients = 0;  // of its transaction
   bool answered = false;    // a 250 was sent

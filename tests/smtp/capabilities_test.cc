@@ -62,15 +62,18 @@ TEST(Capabilities, UnknownKeywordsAreIgnored) {
 
 TEST(Capabilities, Obstacles) {
   Capabilities offered;
-  EXPECT_EQ(find_obstacle(offered, 1 << 30, false), std::nullopt);
-  EXPECT_EQ(find_obstacle(offered, 1, true), (mail::EnhancedStatus{5, 6, 3}));
+  EXPECT_EQ(find_obstacle(offered, {1 << 30, false, false}), std::nullopt);
+  EXPECT_EQ(find_obstacle(offered, {1, true, false}), (mail::EnhancedStatus{5, 6, 3}));
   offered.eight_bit_mime = true;
-  EXPECT_EQ(find_obstacle(offered, 1, true), std::nullopt);
+  EXPECT_EQ(find_obstacle(offered, {1, true, false}), std::nullopt);
   offered.size = 0;
-  EXPECT_EQ(find_obstacle(offered, 1 << 30, false), std::nullopt);
+  EXPECT_EQ(find_obstacle(offered, {1 << 30, false, false}), std::nullopt);
   offered.size = 100;
-  EXPECT_EQ(find_obstacle(offered, 100, false), std::nullopt);
-  EXPECT_EQ(find_obstacle(offered, 101, false), (mail::EnhancedStatus{5, 3, 4}));
+  EXPECT_EQ(find_obstacle(offered, {100, false, false}), std::nullopt);
+  EXPECT_EQ(find_obstacle(offered, {101, false, false}), (mail::EnhancedStatus{5, 3, 4}));
+  EXPECT_EQ(find_obstacle(offered, {1, false, true}), (mail::EnhancedStatus{5, 6, 7}));
+  offered.smtputf8 = true;
+  EXPECT_EQ(find_obstacle(offered, {1, true, true}), std::nullopt);
 }
 
 }  // namespace

@@ -35,7 +35,8 @@ class ClientDriver {
       : machine(offered, mode, depth) {}
 
   // Transaction `token`: from sN to rN.0, rN.1, …
-  void offer(std::uint64_t token, std::size_t recipients = 1, std::string content = "x\r\n") {
+  void offer(std::uint64_t token, std::size_t recipients = 1, std::string content = "x\r\n",
+             const ReportParameters* reports = nullptr, bool utf8 = false) {
     Letter& letter = letters_.emplace_back();
     letter.sender = "s" + std::to_string(token);
     letter.content = std::move(content);
@@ -43,7 +44,7 @@ class ClientDriver {
       letter.recipients.push_back("r" + std::to_string(token) + "." + std::to_string(i));
     }
     const std::vector<std::string_view> views(letter.recipients.begin(), letter.recipients.end());
-    machine.offer({token, letter.sender, views, letter.content, false});
+    machine.offer({token, letter.sender, views, letter.content, false, utf8, reports});
   }
 
   // What leaves now, completely written.

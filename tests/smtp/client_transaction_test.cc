@@ -31,6 +31,33 @@ TEST(ClientTransaction, LockStepWaitsForEveryReply) {
   EXPECT_EQ(client.flight(), "MAIL FROM:<s2>\r\n") << "nothing lingers, so no RSET";
 }
 
+TEST(ClientTransaction, SaysWhatWasAskedOfReportsBehindThePaths) {
+  Capabilities offered = full_capabilities();
+  offered.dsn = true;
+  offered.smtputf8 = true;
+  offered.size = 0;
+  ClientDriver client(Mode::overlapped, offered);
+  const ReportParameters reports{" RET=HDRS ENVID=a+2Bb", {" NOTIFY=NEVER", ""}};
+  client.offer(1, 2, "x\r\n", &reports, true);
+  client.offer(2);
+  EXPECT_EQ(client.flight(),
+            "MAIL FROM:<s1> SIZE=3 SMTPUTF8 RET=HDRS ENVID=a+2Bb\r\n"
+            "RCPT TO:<r1.0> NOTIFY=NEVER\r\nRCPT TO:<r1.1>\r\nDATA\r\n");
+  client.replies("250 ok\r\n250 ok\r\n250 ok\r\n354 go\r\n");
+  EXPECT_EQ(client.flight(), "x\r\n.\r\nMAIL FROM:<s2> SIZE=3\r\nRCPT TO:<r2.0>\r\nDATA\r\n");
+}
+
+TEST(ClientTransaction, NeverSaysWhatIsNotOffered) {
+  const ReportParameters reports{" RET=HDRS", {" NOTIFY=NEVER"}};
+  const ReportParameters injected{"", {" NOTIFY=NEVER\r\nDATA"}};
+  Capabilities offered = full_capabilities();
+  EXPECT_DEATH(ClientDriver(Mode::pipelined, offered).offer(1, 1, "x\r\n", &reports), "DSN");
+  EXPECT_DEATH(ClientDriver(Mode::pipelined, offered).offer(1, 1, "x\r\n", nullptr, true),
+               "SMTPUTF8");
+  offered.dsn = true;
+  EXPECT_DEATH(ClientDriver(Mode::pipelined, offered).offer(1, 1, "x\r\n", &injected), "control");
+}
+
 TEST(ClientTransaction, PipelinedButNotOverlapped) {
   ClientDriver client(Mode::pipelined);
   client.offer(1);

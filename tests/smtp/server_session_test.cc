@@ -18,7 +18,7 @@ TEST(ServerSession, TakesALetter) {
   EXPECT_EQ(fixture.output,
             "220 mx.example ESMTP Ringpost\r\n"
             "250-mx.example\r\n250-PIPELINING\r\n250-SIZE 2000\r\n250-8BITMIME\r\n"
-            "250-CHUNKING\r\n250-ENHANCEDSTATUSCODES\r\n250 HELP\r\n"
+            "250-CHUNKING\r\n250-ENHANCEDSTATUSCODES\r\n250-DSN\r\n250-SMTPUTF8\r\n250 HELP\r\n"
             "250 2.1.0 Sender OK\r\n250 2.1.5 Recipient OK\r\n"
             "354 End data with <CR><LF>.<CR><LF>\r\n250 2.0.0 queued\r\n"
             "221 2.0.0 mx.example closing\r\n");
@@ -97,7 +97,7 @@ TEST(ServerSession, AnswersCommands) {
       {rcpt + "DATA x\r\nRSET\r\nDATA\r\n", "250 250 250 501 250 503"},
       {mail + "RCPT TO:<c@d>\r\nRCPT TO:<c@e>\r\nRCPT TO:<c@f>\r\nRCPT TO:<c@g>\r\n",
        "250 250 250 250 250 452"},
-      {mail + "RCPT TO:<c>\r\nRCPT TO:<>\r\nRCPT TO:<c@d> NOTIFY=NEVER\r\nRCPT TO:<c@d>\r\n",
+      {mail + "RCPT TO:<c>\r\nRCPT TO:<>\r\nRCPT TO:<c@d> NOPE=NEVER\r\nRCPT TO:<c@d>\r\n",
        "250 250 550 501 555 250"},
       {ehlo + "MAIL FROM:<a@b> SIZE=2001\r\nRCPT TO:<c@d>\r\nDATA\r\nMAIL FROM:<a@b> SIZE=2000\r\n",
        "250 552 503 503 250"},

@@ -41,6 +41,60 @@ TEST(RecordTest, MessageComesBackAsItWas) {
   EXPECT_EQ(record->content_checksum, checksum_of(message.content));
 }
 
+TEST(RecordTest, WhatWasAskedOfReportsComesBack) {
+  mail::Message message = samples::message(7, 10, 4);
+  const std::size_t without = samples::encoded(message, samples::key(7)).size();
+  message.envelope.utf8 = true;
+  EXPECT_EQ(samples::encoded(message, samples::key(7)).size(), without) << "a flag costs nothing";
+  message.envelope.reports.returned = mail::Returned::headers;
+  message.envelope.reports.recipients = {
+      {1, mail::notify::success | mail::notify::delay, "rfc822;a+2Bb@c"},
+      {3, mail::notify::never, ""}};
+  const std::vector<std::uint32_t> parts = {0, 9, 0, 0};
+  const std::string head = samples::encoded(message, samples::key(7), parts);
+  const auto record = decode_message(meta_of(head));
+  ASSERT_TRUE(record);
+  EXPECT_TRUE(record->envelope.utf8);
+  EXPECT_EQ(record->envelope.reports, message.envelope.reports);
+  EXPECT_EQ(record->parts, parts);
+  EXPECT_EQ(record->content_checksum, checksum_of(message.content));
+}
+
+TEST(RecordTest, RequestsThatCannotBeAreNoRecord) {
+  using mail::RecipientRequest;
+  const std::vector<std::vector<RecipientRequest>> impossible = {
+      {{4, 1, ""}},                 // there is no such recipient
+      {{1, 1, ""}, {1, 1, ""}},     // twice
+      {{2, 1, ""}, {0, 1, ""}},     // not in order
+      {{0, 16, ""}},                // no such word
+      {{~std::uint32_t{0}, 1, ""}}  // nor this
+  };
+  for (const std::vector<RecipientRequest>& requests : impossible) {
+    mail::Message message = samples::message(7, 10, 4);
+    message.envelope.reports.recipients = requests;
+    const std::string head = samples::encoded(message, samples::key(7));
+    EXPECT_FALSE(decode_message(meta_of(head))) << requests.front().recipient;
+  }
+  mail::Message message = samples::message(7, 10, 4);
+  message.envelope.reports.returned = static_cast<mail::Returned>(3);
+  const std::string head = samples::encoded(message, samples::key(7));
+  EXPECT_FALSE(decode_message(meta_of(head)));
+}
+
+TEST(RecordTest, ARelayedRecipientKeepsItsReply) {
+  OutcomeRecord record = samples::bounced(samples::key(5), 3, 99);
+  record.recipients.push_back(samples::ended(4));
+  record.recipients.back().outcome.relayed = true;
+  const std::string head = samples::encoded(record);
+  const auto read = decode_outcome(meta_of(head));
+  ASSERT_TRUE(read);
+  EXPECT_FALSE(read->recipients[0].outcome.relayed);
+  EXPECT_TRUE(read->recipients[1].outcome.relayed);
+  EXPECT_FALSE(read->recipients[1].outcome.in_doubt);
+  EXPECT_EQ(read->recipients[1].outcome.kind, mail::OutcomeKind::delivered);
+  EXPECT_EQ(read->recipients[1].outcome.mx, "mx.domain.example");
+}
+
 TEST(RecordTest, NullSenderAndEmptyContentAreStored) {
   mail::Message message = samples::message(1, 0);
   message.envelope.sender.clear();

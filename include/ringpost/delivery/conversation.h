@@ -55,8 +55,9 @@ class Conversation {
     queue::Entry* entry = nullptr;
     std::vector<std::string_view> recipients;
     Instant started;
-    std::uint64_t number = 0;  // on this connection
-    std::size_t size = 0;      // of the content
+    std::uint64_t number = 0;                               // on this connection
+    std::size_t size = 0;                                   // of the content
+    std::unique_ptr<const smtp::ReportParameters> reports;  // null: none are said
   };
 
   ring::Task<void> offer_work();

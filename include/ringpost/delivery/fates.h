@@ -17,6 +17,10 @@ namespace ringpost::delivery {
                                            const smtp::RecipientVerdict& verdict,
                                            std::string_view trouble, bool served);
 
+// The entry's message went to a server that does not do DSN: of those that were delivered, the
+// sender is told so where it asked for it (RFC 3461 section 5.2.2).
+void mark_relayed(const queue::Entry& entry, std::vector<Ledger::Fate>& fates);
+
 // The same outcome for every recipient of the entry; deferred ones are retried on schedule.
 [[nodiscard]] std::vector<Ledger::Fate> fates_for_all(const queue::Entry& entry,
                                                       const mail::Outcome& outcome);

@@ -24,23 +24,35 @@
 
 namespace ringpost::delivery {
 
-// A failure report that is to be written: everything it needs, because the message itself may be
-// gone from memory by then.
+// A report that is to be written: everything it needs, because the message itself may be gone from
+// memory by then.
 struct OwedReport {
   mail::MessageId id;  // of the report
   spool::PartKey about;
-  spool::Location location;  // of the failed message
+  spool::Location location;  // of that message
   WallTime arrived;
   std::string sender;
   std::string envid;
   std::string tenant;
   std::string job;
-  struct Failed {
+  struct Recipient {
     std::string address;
+    std::string original;  // ORCPT as received, may be empty
     mail::Outcome outcome;
   };
-  std::vector<Failed> recipients;
-  std::string header;  // of the failed message; empty where it must be read from the spool
+  std::vector<Recipient> recipients;
+  std::string header;  // of that message; empty where it must be read from the spool
+  bool utf8 = false;   // it came with SMTPUTF8
+  bool whole = false;  // all of the message is returned, and read from the spool
+
+  // With RET=FULL a report returns so much; of a larger message only the header (RFC 3461 section
+  // 4.3 leaves that to us).
+  static constexpr std::uint64_t most_returned_bytes = std::uint64_t{64} << 10;
+
+  void add(std::string_view address, const mail::RecipientRequest* request,
+           const mail::Outcome& outcome);
+  // After all recipients. RET speaks of failures only.
+  void decide_return(mail::Returned returned);
 };
 
 class ReportMaker {

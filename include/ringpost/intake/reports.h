@@ -1,4 +1,4 @@
-// Writes the failure reports that are owed, as messages that enter by the one door like any other,
+// Writes the reports that are owed, as messages that enter by the one door like any other,
 // with a null sender; then has them recorded as discharged. Few at a time: reports never crowd out
 // newsletters.
 #pragma once

@@ -18,12 +18,13 @@ inline constexpr std::size_t max_path = 256;  // with its angle brackets, withou
 struct Path {
   std::string_view address;  // a part of the text given; empty for the null path <>
   std::size_t length = 0;    // bytes of that text that the path took, brackets included
+  bool non_ascii = false;    // it may be used only under SMTPUTF8, RFC 6531
 };
 
 enum class PathProblem : std::uint8_t {
   syntax,
   too_long,
-  non_ascii,  // would need SMTPUTF8, RFC 6531
+  bad_utf8,   // neither ASCII nor UTF-8
   no_domain,  // a lone local part, as in <postmaster>
 };
 
@@ -33,8 +34,10 @@ struct PathError {
 };
 
 // Reads a path at the start of `text`: `<local@domain>` or `<>`. A source route is skipped (RFC
-// 5321 appendix C). Dots may stand anywhere in a local part: such mailboxes exist, and only their
-// own host can judge them. What follows the closing bracket is the caller's.
+// 5321 appendix C). Characters beyond ASCII are taken where RFC 6531 section 3.3 allows them, and
+// the bounds stay bytes; a label that has any is measured as an A-label, elsewhere. Dots may stand
+// anywhere in a local part: such mailboxes exist, and only their own host can judge them. What
+// follows the closing bracket is the caller's.
 [[nodiscard]] std::expected<Path, PathError> parse_path(std::string_view text);
 
 // Views into an address without brackets.

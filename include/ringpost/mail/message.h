@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "ringpost/base/time.h"
+#include "ringpost/mail/report_request.h"
 
 namespace ringpost::mail {
 
@@ -30,8 +31,10 @@ struct Envelope {
   std::vector<std::string> recipients;  // at least one once accepted
   std::string tenant;                   // X-Ringpost-Tenant, may be empty
   std::string job;                      // X-Ringpost-Job, may be empty
-  std::string envid;                    // RFC 3461 ENVID, may be empty
+  std::string envid;                    // RFC 3461 ENVID as received, may be empty
+  ReportRequest reports;                // RFC 3461, what else was said of reports
   bool eight_bit = false;               // the content has bytes above 127
+  bool utf8 = false;                    // RFC 6531: the sender said SMTPUTF8, so it is needed
 };
 
 struct Message {

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "ringpost/mail/enhanced_status.h"
+#include "ringpost/mail/report_request.h"
 
 namespace ringpost::mail {
 
@@ -30,6 +31,12 @@ struct Outcome {
   std::string mx;         // the host that replied, empty if none
   std::string address;    // its address and port, empty if none
   bool in_doubt = false;  // the terminator was completely sent and no reply came (RFC 1047)
+  // Delivered to a server without DSN, and the sender wants to know: a report says so (RFC 3461
+  // section 5.2.2).
+  bool relayed = false;
 };
+
+// Whether its sender, if it has one, is told in a report. `request` is what it asked for, or null.
+[[nodiscard]] bool is_reported(const Outcome& outcome, const RecipientRequest* request);
 
 }  // namespace ringpost::mail

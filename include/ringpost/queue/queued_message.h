@@ -88,6 +88,12 @@ class QueuedMessage : public TableHook<QueuedMessage> {
   [[nodiscard]] WallTime arrived() const { return arrived_; }
   [[nodiscard]] std::uint32_t size() const { return size_; }  // of the content, in bytes
   [[nodiscard]] bool eight_bit() const { return eight_bit_; }
+  [[nodiscard]] bool utf8() const { return utf8_; }
+  // What its sender asked of reports; null: nothing.
+  [[nodiscard]] const mail::ReportRequest* reports() const { return reports_.get(); }
+  [[nodiscard]] const mail::RecipientRequest* request_of(const QueuedRecipient& recipient) const {
+    return reports_ == nullptr ? nullptr : reports_->of(index_of(recipient));
+  }
   [[nodiscard]] std::string_view sender() const { return {texts_.get(), sender_length_}; }
   [[nodiscard]] std::string_view envid() const {
     return {texts_.get() + sender_length_, envid_length_};
@@ -115,9 +121,6 @@ class QueuedMessage : public TableHook<QueuedMessage> {
   }
 
   ContentLocation location;
-  // The highest hop of the parts of it that were handed over from here.
-  std::uint8_t given_hop = 0;
-  Storage storage = Storage::on_disk;  // elsewhere, `location` means nothing
 
  private:
   friend class Contents;
@@ -131,6 +134,7 @@ class QueuedMessage : public TableHook<QueuedMessage> {
   std::unique_ptr<Content> content_;
   std::unique_ptr<char[]> texts_;  // sender, envid, then the recipients' addresses
   std::unique_ptr<QueuedRecipient[]> recipients_;
+  std::unique_ptr<const mail::ReportRequest> reports_;
   std::uint32_t recipient_count_ = 0;
   std::uint32_t open_ = 0;
   std::uint32_t size_ = 0;
@@ -138,7 +142,16 @@ class QueuedMessage : public TableHook<QueuedMessage> {
   std::uint16_t sender_length_ = 0;
   std::uint16_t envid_length_ = 0;
   bool eight_bit_ = false;
+  bool utf8_ = false;
+
+ public:
+  // The highest hop of the parts of it that were handed over from here.
+  std::uint8_t given_hop = 0;
+  Storage storage = Storage::on_disk;  // elsewhere, `location` means nothing
 };
+
+// There are millions: what few messages have lives elsewhere.
+static_assert(sizeof(QueuedMessage) == 112);
 
 struct MessageKey {
   mail::MessageId id;

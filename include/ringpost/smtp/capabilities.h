@@ -30,9 +30,15 @@ struct Capabilities {
 [[nodiscard]] Capabilities parse_capabilities(const Reply& ehlo);
 
 // Why a message cannot go to this server at all, if so: 5.6.3 eight-bit content without 8BITMIME
-// (it is never re-encoded), 5.3.4 larger than the SIZE announced.
+// (it is never re-encoded), 5.6.7 SMTPUTF8 without its being offered (RFC 6531 section 3.5: what
+// its sender says to need it is not looked through for whether it does), 5.3.4 larger than the SIZE
+// announced.
+struct Needs {
+  std::uint64_t content_bytes = 0;
+  bool eight_bit = false;
+  bool utf8 = false;
+};
 [[nodiscard]] std::optional<mail::EnhancedStatus> find_obstacle(const Capabilities& capabilities,
-                                                                std::uint64_t content_bytes,
-                                                                bool eight_bit);
+                                                                const Needs& message);
 
 }  // namespace ringpost::smtp

@@ -103,7 +103,9 @@ class ClientTransactions {
     std::string_view sender;
     std::vector<std::string_view> recipients;
     std::string_view content;
+    const ReportParameters* reports = nullptr;
     bool eight_bit = false;
+    bool utf8 = false;
     bool chunk = false;  // the content goes by BDAT
 
     bool begun = false;         // its first command was handed out

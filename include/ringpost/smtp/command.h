@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "ringpost/mail/address.h"
+#include "ringpost/mail/report_request.h"
 
 namespace ringpost::smtp {
 
@@ -41,15 +42,23 @@ using Refusal = std::string;
 
 // Views into the command line.
 struct MailArguments {
-  std::string_view sender;            // empty = the null reverse-path
-  std::optional<std::uint64_t> size;  // RFC 1870
-  bool eight_bit = false;             // BODY=8BITMIME, RFC 6152
+  std::string_view sender;                           // empty = the null reverse-path
+  std::optional<std::uint64_t> size;                 // RFC 1870
+  bool eight_bit = false;                            // BODY=8BITMIME, RFC 6152
+  bool utf8 = false;                                 // SMTPUTF8, RFC 6531
+  mail::Returned returned = mail::Returned::unsaid;  // RET, RFC 3461
+  std::string_view envid;                            // ENVID, as it stands there
 };
 // `argument` is what stands behind MAIL: FROM:<path> and parameters.
 [[nodiscard]] Refusal parse_mail(std::string_view argument, MailArguments& out);
 
-// `argument` is what stands behind RCPT: TO:<path> and parameters.
-[[nodiscard]] Refusal parse_rcpt(std::string_view argument, std::string_view& recipient);
+struct RcptArguments {
+  std::string_view recipient;
+  std::uint8_t notify = mail::notify::unsaid;  // NOTIFY, RFC 3461
+  std::string_view original;                   // ORCPT, as it stands there
+};
+// `argument` is what stands behind RCPT: TO:<path> and parameters; `utf8`: MAIL said SMTPUTF8.
+[[nodiscard]] Refusal parse_rcpt(std::string_view argument, bool utf8, RcptArguments& out);
 
 struct ChunkArguments {
   std::uint64_t size = 0;  // the largest number if it is larger still

@@ -1,7 +1,8 @@
 // The server's side of one SMTP connection as a pure machine (RFC 5321, with PIPELINING, SIZE,
-// 8BITMIME, CHUNKING and enhanced status codes): bytes in, messages and replies out, in order.
-// Called by the listener, which owns the socket, the clock, and what becomes of a message. Never
-// promises a message: the reply to its final dot is given by whoever made it durable.
+// 8BITMIME, SMTPUTF8, CHUNKING, DSN and enhanced status codes): bytes in, messages and replies out,
+// in order. Called by the listener, which owns the socket, the clock, and what becomes of a
+// message. Never promises a message: the reply to its final dot is given by whoever made it
+// durable.
 #pragma once
 
 #include <cstddef>

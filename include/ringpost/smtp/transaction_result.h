@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "ringpost/smtp/reply.h"
+#include "ringpost/smtp/report_parameters.h"
 #include "ringpost/smtp/stage.h"
 
 namespace ringpost::smtp {
@@ -24,6 +25,8 @@ struct Transaction {
   std::span<const std::string_view> recipients;  // at least one; the array itself is copied
   std::string_view content;                      // CRLF lines, not dot-stuffed
   bool eight_bit = false;                        // only where 8BITMIME is offered
+  bool utf8 = false;                             // only where SMTPUTF8 is
+  const ReportParameters* reports = nullptr;     // only where DSN is; stays where it is, too
 };
 
 enum class Verdict : std::uint8_t {
