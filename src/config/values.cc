@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "ringpost/base/check.h"
+#include "ringpost/base/international_domain.h"
 #include "ringpost/base/text.h"
 
 namespace ringpost::config {
@@ -131,7 +132,11 @@ Result<double> parse_rate(std::string_view text) {
 }
 
 Result<std::string> parse_domain(std::string_view text, bool suffix_allowed) {
-  std::string domain = to_lower(text);
+  std::string made;
+  const bool pattern = text.starts_with("*.");
+  std::string domain = pattern ? "*." : "";
+  domain += ascii_domain(text.substr(pattern ? 2 : 0), made);
+  domain = to_lower(domain);
   if (domain.size() > 1 && domain.back() == '.') {
     domain.pop_back();
   }

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <utility>
 
+#include "ringpost/base/international_domain.h"
 #include "ringpost/delivery/routes.h"
 #include "ringpost/dns/mx.h"
 #include "ringpost/dns/name.h"
@@ -44,7 +45,8 @@ struct Subject {
 
 std::string domain_in(std::string_view address) {
   const bool whole = address.find('@') == std::string_view::npos;
-  return mail::normalized_domain(whole ? address : mail::domain_of(address));
+  std::string made;
+  return mail::normalized_domain(ascii_domain(whole ? address : mail::domain_of(address), made));
 }
 
 bool is_domain(const std::string& domain) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "ringpost/base/international_domain.h"
 #include "ringpost/base/text.h"
 #include "ringpost/mail/address.h"
 #include "ringpost/queue/destination.h"
@@ -106,7 +107,10 @@ GroupPlace Assignment::place(std::string_view address) const {
   return place_domain(mail::domain_of(address));
 }
 
-GroupPlace Assignment::place_domain(std::string_view domain) const {
+// U-labels belong where their A-labels do.
+GroupPlace Assignment::place_domain(std::string_view written) const {
+  std::string made;
+  const std::string_view domain = ascii_domain(written, made);
   if (!exact_.empty() || !suffixes_.empty()) {
     const std::string name = to_lower(domain);
     if (const auto found = exact_.find(name); found != exact_.end()) {

@@ -6,8 +6,10 @@
 #include <bit>
 #include <utility>
 
+#include "ringpost/base/international_domain.h"
 #include "ringpost/base/text.h"
 #include "ringpost/mail/address.h"
+#include "ringpost/mail/byte_scan.h"
 
 namespace ringpost::mail {
 namespace {
@@ -57,12 +59,39 @@ std::string_view fault_of(std::string_view entry) {
   return std::ranges::any_of(local, bad) ? "a character that no address has" : std::string_view();
 }
 
+// The entry, address or domain, with its domain in A-labels; as it stands where that is no domain.
+std::string with_ascii_domain(std::string_view entry) {
+  const std::size_t at = entry.rfind('@');
+  const std::size_t begin = at == std::string_view::npos ? 0 : at + 1;
+  std::string made;
+  return std::string(entry.substr(0, begin)).append(ascii_domain(entry.substr(begin), made));
+}
+
+// Line by line: entries are compared in A-labels, which may be longer.
+std::string with_ascii_domains(std::string_view text) {
+  std::string out;
+  out.reserve(text.size() + text.size() / 8);
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find('\n'), text.size());
+    const std::string_view line = text.substr(0, end);
+    const std::string_view entry = trim(line.ends_with('\r') ? line.substr(0, end - 1) : line);
+    const bool comment = entry.starts_with('#');
+    out += comment || !has_eight_bit(entry) ? std::string(entry) : with_ascii_domain(entry);
+    out += '\n';
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return out;
+}
+
 }  // namespace
 
 Result<SuppressionList> SuppressionList::parse(std::string text, const std::string& file) {
   if (text.size() > longest_text) {
     return fail(fmt::format("{} has more than {} bytes", file, longest_text),
                 "name domains instead of their addresses");
+  }
+  if (has_eight_bit(text)) {
+    text = with_ascii_domains(text);
   }
   if (!text.ends_with('\n')) {
     text += '\n';
@@ -137,6 +166,11 @@ bool SuppressionList::holds(std::string_view entry) const {
 bool SuppressionList::contains(std::string_view address) const {
   if (empty()) {
     return false;
+  }
+  std::string made;
+  if (has_eight_bit(domain_of(address))) {
+    made = with_ascii_domain(address);
+    address = made;
   }
   std::string_view domain = domain_of(address);
   if (domain.ends_with('.')) {

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "ringpost/base/check.h"
+#include "ringpost/base/international_domain.h"
 #include "ringpost/base/text.h"
 
 namespace ringpost::queue {
@@ -126,7 +127,8 @@ void QueueGroup::file(QueuedMessage& message, std::span<const std::uint32_t> rec
 
 void QueueGroup::file_one_domain(QueuedMessage& message, std::span<const std::uint32_t> recipients,
                                  std::string_view domain_name, Instant due, Now now) {
-  Flow& flow = flow_for(domain_for(domain_name), *message.job_);
+  std::string made;
+  Flow& flow = flow_for(domain_for(ascii_domain(domain_name, made)), *message.job_);
   const std::uint32_t most =
       std::clamp(settings_.max_recipients_per_transaction, 1U, max_entry_recipients);
   Entry* open = nullptr;  // takes more recipients

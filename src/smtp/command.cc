@@ -6,6 +6,7 @@
 #include <array>
 #include <limits>
 
+#include "ringpost/base/international_domain.h"
 #include "ringpost/base/text.h"
 #include "ringpost/smtp/report_parameters.h"
 
@@ -176,9 +177,20 @@ Refusal refuse_path(const mail::PathError& error, std::string_view syntax,
   return fmt::format("501 {} Refused: {}", status, error.reason);
 }
 
-// RFC 6531 section 3.5.
-constexpr std::string_view utf8_not_said =
-    "553 5.6.7 Refused: the address is not ASCII, and MAIL did not say SMTPUTF8";
+// What is against a path that is not ASCII: RFC 6531 section 3.5, and a domain that nobody could
+// look up. `status` is for the latter.
+Refusal fault_of_utf8(const mail::Path& path, bool utf8, std::string_view status) {
+  if (!path.non_ascii) {
+    return {};
+  }
+  if (!utf8) {
+    return "553 5.6.7 Refused: the address is not ASCII, and MAIL did not say SMTPUTF8";
+  }
+  const auto domain = a_label_form(mail::domain_of(path.address));
+  return domain ? Refusal{}
+                : fmt::format("501 {} Refused: the domain is no internationalised name: {}", status,
+                              domain.error());
+}
 
 }  // namespace
 
@@ -205,10 +217,7 @@ Refusal parse_mail(std::string_view argument, MailArguments& out) {
       return refusal;
     }
   }
-  if (path->path.non_ascii && !out.utf8) {
-    return Refusal(utf8_not_said);
-  }
-  return {};
+  return fault_of_utf8(path->path, out.utf8, "5.1.7");
 }
 
 Refusal parse_rcpt(std::string_view argument, bool utf8, RcptArguments& out) {
@@ -222,8 +231,8 @@ Refusal parse_rcpt(std::string_view argument, bool utf8, RcptArguments& out) {
   if (path->path.address.empty()) {
     return "501 5.1.3 Refused: the null path cannot be a recipient";
   }
-  if (path->path.non_ascii && !utf8) {
-    return Refusal(utf8_not_said);
+  if (Refusal refusal = fault_of_utf8(path->path, utf8, "5.1.3"); !refusal.empty()) {
+    return refusal;
   }
   out.recipient = path->path.address;
   std::string_view rest = path->rest;

@@ -59,6 +59,10 @@ TEST(HostForm, RefusesWhatIsNoHost) {
 TEST(DomainForm, IsLowerCaseWithoutFinalDot) {
   EXPECT_EQ(parse_domain("Example.COM.", false), "example.com");
   EXPECT_EQ(parse_domain("*.Example.com", true), "*.example.com");
+  EXPECT_EQ(parse_domain("*.B\xc3\x9c"
+                         "CHER.example",
+                         true),
+            "*.xn--bcher-kva.example");
   EXPECT_EQ(parse_domain("_x.xn--bcher-kva.example", false), "_x.xn--bcher-kva.example");
 }
 
@@ -71,7 +75,7 @@ TEST(DomainForm, RefusesWhatIsNoDomain) {
   long_name += "a";
   for (const std::string& text :
        {std::string(), std::string("."), std::string(".example"), std::string("a..b"),
-        std::string("a b"), std::string("b\xc3\xbc\x63her.example"), std::string("*"),
+        std::string("a b"), std::string("\xe2\x98\x83.example"), std::string("*"),
         std::string("*."), std::string("*example.com"), std::string("a.*.example"), long_label,
         long_name, std::string("a\r\nb")}) {
     EXPECT_FALSE(parse_domain(text, true)) << text;

@@ -46,6 +46,22 @@ TEST(Assignment, ASuffixDoesNotMatchItsOwnDomainNorALongerWord) {
   EXPECT_EQ(assignment.place("a@myexample").kind, MatchKind::fallback);
 }
 
+TEST(Assignment, ULabelsBelongWhereTheirALabelsDo) {
+  config::Config config = sample();
+  config.queue_groups[0].domains.push_back("xn--bcher-kva.test");
+  config.queue_groups[1].domains.push_back("*.xn--tda.test");
+  const Assignment assignment(config, 2);
+  EXPECT_EQ(group_of(assignment,
+                     "a@B\xc3\x9c"
+                     "CHER.test"),
+            "big");
+  EXPECT_EQ(group_of(assignment, "a@x.\xc3\xbc.test"), "deep");
+  for (const auto& [written, form] : {std::pair{"a@\xc3\xb6.net", "a@xn--nda.net"},
+                                      std::pair{"a@fa\xc3\x9f.net", "a@xn--fa-hia.net"}}) {
+    EXPECT_EQ(assignment.place(written).group, assignment.place(form).group) << written;
+  }
+}
+
 TEST(Assignment, CaseOfADomainDoesNotMatter) {
   const Assignment assignment(sample(), 2);
   EXPECT_EQ(group_of(assignment, "a@GMail.Test"), "big");

@@ -216,6 +216,29 @@ TEST_P(ReportRequestsOnSim, Smtputf8GoesOnOnlyWhereItIsOffered) {
   EXPECT_NE(report.content.find("rfc822; plain@old.example"), std::string::npos);
 }
 
+TEST_P(ReportRequestsOnSim, ULabelsGoWhereTheirALabelsGo) {
+  MailWorld world(GetParam(), 3);
+  sim::MailServer& server = world.add_site("xn--bcher-kva.example", {.utf8 = true});
+  ASSERT_TRUE(world.relay.start_and_wait());
+  for (const char* domain : {"b\xc3\xbc"
+                             "cher.example",
+                             "B\xc3\x9c"
+                             "CHER.example",
+                             "xn--bcher-kva.example"}) {
+    SentMessage& message = world.write({std::string("a@") + domain});
+    message.mail_parameters = " SMTPUTF8";
+  }
+  ASSERT_TRUE(world.inject());
+  ASSERT_TRUE(world.settle(10min));
+  EXPECT_EQ(world.complaints(), "");
+  ASSERT_EQ(server.taken.size(), 3U);
+  EXPECT_EQ(server.taken[0].recipient,
+            "a@b\xc3\xbc"
+            "cher.example")
+      << "they go on as they came";
+  EXPECT_EQ(server.connections_total(), 1U) << "one destination, one connection";
+}
+
 INSTANTIATE_TEST_SUITE_P(Seeds, ReportRequestsOnSim, ::testing::Range<std::uint64_t>(0, 20));
 
 }  // namespace

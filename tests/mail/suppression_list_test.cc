@@ -30,6 +30,25 @@ TEST(SuppressionList, HoldsAddressesAndDomains) {
   }
 }
 
+TEST(SuppressionList, ComparesDomainsAsALabels) {
+  const SuppressionList list = list_of(
+      "# gr\xc3\xbc\xc3\x9f"
+      "e\na@b\xc3\xbc"
+      "cher.example\r\n  @\xc3\xbc.example\nxn--nda.example\nlast@x.example");
+  EXPECT_EQ(list.entries(), 4U);
+  for (const char* address : {"a@b\xc3\xbc"
+                              "cher.example",
+                              "a@B\xc3\x9c"
+                              "CHER.example",
+                              "A@xn--bcher-kva.example", "x@xn--tda.example", "x@\xc3\x9c.example",
+                              "j\xc3\xb6@\xc3\xb6.example", "last@x.example"}) {
+    EXPECT_TRUE(list.contains(address)) << address;
+  }
+  EXPECT_FALSE(
+      list.contains("b@b\xc3\xbc"
+                    "cher.example"));
+}
+
 TEST(SuppressionList, OfNothingHoldsNothing) {
   EXPECT_FALSE(SuppressionList().contains("a@example.com"));
   EXPECT_FALSE(list_of("").contains("a@example.com"));

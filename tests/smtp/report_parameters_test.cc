@@ -205,6 +205,19 @@ TEST(Smtputf8, OnlyWhereMailSaidSo) {
   EXPECT_TRUE(parse_rcpt("TO:<j\xed\xa0\x80@b>", true, rcpt).starts_with("553 5.6.7 "));
 }
 
+TEST(Smtputf8, DomainsThatNobodyCouldLookUpAreRefused) {
+  MailArguments mail;
+  RcptArguments rcpt;
+  for (const std::string domain : {"\xe2\x98\x83.example", "\xc3\xbc\xef\xbc\xa0x.example"}) {
+    const Refusal sender = parse_mail("FROM:<a@" + domain + "> SMTPUTF8", mail);
+    EXPECT_TRUE(sender.starts_with("501 5.1.7 Refused: the domain is no internationalised"))
+        << sender;
+    const Refusal recipient = parse_rcpt("TO:<a@" + domain + ">", true, rcpt);
+    EXPECT_TRUE(recipient.starts_with("501 5.1.3 Refused: the domain is no internationalised"))
+        << recipient;
+  }
+}
+
 TEST(Smtputf8, TraceNamesTheProtocolAndStaysAscii) {
   ServerSettings settings = small_settings();
   settings.max_command_length = 200;

@@ -4,7 +4,7 @@
 packages_build=(
   g++ meson ninja-build pkg-config cmake # cmake: mimalloc describes itself to nothing else
   liburing-dev libssl-dev libldns-dev libmimalloc-dev libbenchmark-dev libgtest-dev libgmock-dev
-  libtomlplusplus-dev libcli11-dev nlohmann-json3-dev libxxhash-dev libfmt-dev
+  libtomlplusplus-dev libcli11-dev nlohmann-json3-dev libxxhash-dev libfmt-dev libidn2-dev
 )
 packages_test=(
   python3 python3-aiosmtpd openssl swaks libnet-ssleay-perl nsd clang-format-19
