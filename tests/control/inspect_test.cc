@@ -108,9 +108,9 @@ class InspectTest : public testing::Test {
   }
 
   [[nodiscard]] Answer ask(const Command& command) {
-    const ShardView view{0,         reactor_,  loaded_.config, loaded_.origins, assignment_,
-                         groups_,   messages_, cache_,         ledger_,         hosts_,
-                         resolver_, spool_,    *intake_,       holds_,          adopted_, tracer_};
+    const ShardView view{0,         reactor_, loaded_.config, loaded_.origins, assignment_, groups_,
+                         messages_, cache_,   ledger_,        hosts_,          resolver_,   spool_,
+                         *intake_,  holds_,   adopted_,       tracer_};
     return inspect(view, command);
   }
   template <class Kind>
