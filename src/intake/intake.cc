@@ -175,7 +175,7 @@ std::optional<Instant> Intake::may_store_by(const mail::Message& message,
   }
   const GroupPlace place = this->place(message.envelope.recipients.front());
   const std::optional<Duration> delay = room_.assignment.storing_delay(place.group);
-  if (!delay || groups_[place.group].queue == nullptr ||
+  if (!delay || local(place.group).queue == nullptr ||
       !room_.messages.contents().has_room_for(message.content)) {
     return std::nullopt;
   }
@@ -196,7 +196,7 @@ void Intake::file_all(queue::QueuedMessage& message) {
   if (message.recipients().size() == 1) {  // nearly every newsletter
     const std::uint32_t only = 0;
     const std::string_view address = message.address_of(message.recipients().front());
-    const LocalGroup& group = groups_[(arrived ? place_of_arrival(address) : place(address)).group];
+    const LocalGroup group = local((arrived ? place_of_arrival(address) : place(address)).group);
     if (group.queue != nullptr) {
       group.queue->file(message, std::span(&only, 1), due, {room_.reactor.now(), due});
       drop_suppressed(message, *group.queue, std::span(&only, 1));
@@ -321,7 +321,8 @@ void Intake::file(queue::QueuedMessage& message, const Batches& batches) {
   for (const auto& [key, recipients] : batches) {
     const auto& [number, due] = key;
     // It may have moved while the message was being stored.
-    const LocalGroup& group = groups_[number].queue != nullptr ? groups_[number] : fallback_;
+    const LocalGroup own = local(number);
+    const LocalGroup& group = own.queue != nullptr ? own : fallback_;
     group.queue->file(message, recipients, due, now);
     drop_suppressed(message, *group.queue, recipients);
     group.service->notify();

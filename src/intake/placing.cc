@@ -72,9 +72,9 @@ GroupPlace Intake::place(std::string_view address) const {
 // waits in one of our groups by MX until its route is known.
 GroupPlace Intake::place_of_arrival(std::string_view address) const {
   const GroupPlace place = this->place(address);
-  if (place.kind == MatchKind::fallback && groups_[place.group].queue == nullptr) {
+  if (place.kind == MatchKind::fallback && local(place.group).queue == nullptr) {
     for (std::uint32_t group = 0; group < groups_.size(); ++group) {
-      if (groups_[group].queue != nullptr && room_.assignment.takes_by_mx(group)) {
+      if (local(group).queue != nullptr && room_.assignment.takes_by_mx(group)) {
         return {group, MatchKind::mx, {}};
       }
     }
@@ -84,14 +84,14 @@ GroupPlace Intake::place_of_arrival(std::string_view address) const {
 
 GroupPlace Intake::place_to_tell(std::string_view domain) const {
   const GroupPlace place = place_domain(domain);
-  if (place.kind != MatchKind::fallback || groups_[place.group].queue != nullptr) {
+  if (place.kind != MatchKind::fallback || local(place.group).queue != nullptr) {
     return place;
   }
   for (std::uint32_t group = 0; group < groups_.size(); ++group) {
-    if (groups_[group].queue == nullptr || !room_.assignment.takes_by_mx(group)) {
+    if (local(group).queue == nullptr || !room_.assignment.takes_by_mx(group)) {
       continue;
     }
-    const queue::Domain* const queued = groups_[group].queue->find_domain(domain);
+    const queue::Domain* const queued = local(group).queue->find_domain(domain);
     if (queued != nullptr && queued->lane() != nullptr) {
       const std::vector<std::string> hosts = best_hosts(queued->lane()->key());
       const std::string* const host = room_.assignment.telling_host(hosts);
@@ -158,23 +158,23 @@ bool Intake::belongs(const queue::QueueGroup& group, const queue::Domain& domain
   std::uint32_t where = group_by(own.host);
   if (known != nullptr && by_dns && group_by(known->host) != where) {
     where = group_by(known->host);
-  } else if (where != home.group || groups_[where].queue != &group) {
+  } else if (where != home.group || local(where).queue != &group) {
     room_.neighbours.tell(own);
     believe(std::move(own));
   }
-  return groups_[where].queue == &group;
+  return local(where).queue == &group;
 }
 
 ring::Task<bool> Intake::move_out(queue::QueueGroup& group, queue::Domain& domain) {
   while (!closing_) {
     const GroupPlace place = place_domain(domain.name());
-    if (groups_[place.group].queue == &group) {
+    if (local(place.group).queue == &group) {
       co_return false;  // what was learnt has expired meanwhile
     }
     std::vector<queue::Entry*> entries;
     bool some_stay = false;
     bool some_unstored = false;
-    const bool elsewhere = groups_[place.group].queue == nullptr;
+    const bool elsewhere = local(place.group).queue == nullptr;
     queue::QueueGroup::for_each_ready(domain, [&](queue::Entry& entry) {
       if (elsewhere && entry.message().storage != queue::Storage::on_disk) {
         room_.ledger.store_now(entry.message());  // what is handed over is on disk here first
@@ -204,14 +204,14 @@ ring::Task<bool> Intake::move_out(queue::QueueGroup& group, queue::Domain& domai
 bool Intake::may_move(const queue::QueuedMessage& message, const GroupPlace& place) const {
   const std::uint32_t hop =
       std::max<std::uint32_t>(delivery::hop_of(message.part()), message.given_hop);
-  return groups_[place.group].queue != nullptr || hop < most_moves;
+  return local(place.group).queue != nullptr || hop < most_moves;
 }
 
 // Entries of one domain. Those of one message stand behind each other, and go together.
 void Intake::move(queue::QueueGroup& group, const std::vector<queue::Entry*>& entries,
                   const GroupPlace& place) {
   const queue::Now now{room_.reactor.now(), room_.reactor.wall_now()};
-  const LocalGroup& own = groups_[place.group];
+  const LocalGroup own = local(place.group);
   std::vector<std::uint32_t> recipients;
   for (std::size_t at = 0; at < entries.size(); ++at) {
     queue::QueuedMessage& message = entries[at]->message();

@@ -69,7 +69,7 @@ bool Intake::resettle(queue::QueuedMessage& message) {
     queue::QueueGroup& group = entry->domain().group();
     // All recipients of an entry have one domain, and so one group.
     const GroupPlace place = place_of_queued(entry->domain());
-    const LocalGroup& own = groups_[place.group];
+    const LocalGroup own = local(place.group);
     if (own.queue == &group || (own.queue == nullptr && !may_give(message))) {
       continue;
     }

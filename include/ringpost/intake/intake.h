@@ -174,6 +174,10 @@ class Intake final : public delivery::Placing {
   [[nodiscard]] events::Event event_about(const queue::QueuedMessage& message,
                                           const queue::QueuedRecipient& recipient) const;
   [[nodiscard]] std::uint32_t shard_of(std::string_view address) const;
+  // The group as it is here; the spool of a shard that is no more has none.
+  [[nodiscard]] LocalGroup local(std::uint32_t group) const {
+    return group < groups_.size() ? groups_[group] : LocalGroup();
+  }
   // Which shard stores a message to these: their own, or that of the session where they differ.
   [[nodiscard]] std::uint32_t storing_shard(const std::vector<std::string>& recipients) const;
   ring::Task<bool> ask_memory(std::uint32_t shard, std::uint64_t held, std::uint64_t wanted);
