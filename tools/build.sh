@@ -5,7 +5,7 @@
 . "$root/tools/lib/build.sh"
 
 help='usage: tools/build.sh [--debug | --clang | --sanitize[=address|thread]]
-  (none)               release build in build/: ringpostd, ringpost, ringpost-bench, ringpost-sim
+  (none)               release build in build/: ringpostd, ringpost, ringpost-bench
   --debug              unoptimised, with tests, in build-debug/
   --clang              with clang 19, with tests, in build-clang/
   --sanitize           clang 19 with ASan and UBSan, with tests, in build-asan/

@@ -21,6 +21,8 @@ constexpr FixedKey fixed_keys[] = {
      [](const auto& a, const auto& b) { return a.spool.directory == b.spool.directory; }},
     {"spool.memory_budget",
      [](const auto& a, const auto& b) { return a.spool.memory_budget == b.spool.memory_budget; }},
+    {"spool.minimum_free",
+     [](const auto& a, const auto& b) { return a.spool.minimum_free == b.spool.minimum_free; }},
     {"spool.segment_size",
      [](const auto& a, const auto& b) { return a.spool.segment_size == b.spool.segment_size; }},
     {"shards.count", [](const auto& a, const auto& b) { return a.shards == b.shards; }},

@@ -12,6 +12,8 @@ namespace ringpost::delivery {
 namespace {
 
 constexpr Duration pause_after_error = 1s;
+// Each message that is being stored is in memory twice.
+constexpr std::size_t most_late_at_once = 500;
 
 }  // namespace
 
@@ -96,17 +98,21 @@ ring::Task<void> Ledger::store_in_time() {
       co_await late_work_.wait_until(reactor_.timers(), late_.next_deadline());
     } else {
       store_now(*due);
+      if (pending_.size() >= most_late_at_once) {
+        co_await recorded();
+      }
     }
   }
 }
 
-// In portions: each message that is being stored is in memory twice.
 ring::Task<void> Ledger::store_all() {
-  constexpr std::size_t most_at_once = 500;
+  if (late_.only_in_memory() == 0) {
+    co_return;
+  }
   for (std::size_t bucket = 0; bucket < messages_.buckets() && late_.only_in_memory() > 0;
        ++bucket) {
     messages_.for_each_in(bucket, [this](queue::QueuedMessage& message) { store_now(message); });
-    if (pending_.size() >= most_at_once) {
+    if (pending_.size() >= most_late_at_once) {
       co_await recorded();
     }
   }

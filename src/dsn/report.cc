@@ -179,8 +179,8 @@ std::string text_part(const ReportedMessage& message,
   return out;
 }
 
-// ORCPT without its encoding (RFC 3461 section 6.3). One of type utf-8 has none that a report of
-// either kind does not bear, RFC 6533 section 3.
+// ORCPT without its encoding (RFC 3461 section 6.3). One of type utf-8 is shown as it came,
+// RFC 6533 section 3.
 std::string original_recipient(const ReportedRecipient& recipient, bool utf8) {
   const std::string_view orcpt = recipient.original;
   const std::size_t semicolon = std::min(orcpt.find(';'), orcpt.size());
@@ -251,7 +251,7 @@ mail::Envelope envelope_for(const ReportedMessage& message) {
   envelope.tenant = message.tenant;
   envelope.job = message.job;
   envelope.utf8 = mail::has_eight_bit(message.sender);
-  // RFC 3461: nobody is told what becomes of a report.
+  // RFC 3461 section 6.1: nobody is told what becomes of a report.
   envelope.reports.recipients.push_back({0, mail::notify::never, {}});
   return envelope;
 }

@@ -66,7 +66,7 @@ Refusal unknown_parameter(std::string_view command, std::string_view keyword) {
 // Digits that overflow are a size too, and a larger one than anybody accepts.
 std::optional<std::uint64_t> parse_size(std::string_view text) {
   if (text.empty() || text.size() > 20 || !std::ranges::all_of(text, is_digit)) {
-    return std::nullopt;  // RFC 1870 section 5: 1 to 20 digits
+    return std::nullopt;  // RFC 1870 section 3: 1 to 20 digits
   }
   return parse_number(text).value_or(std::numeric_limits<std::uint64_t>::max());
 }
@@ -75,7 +75,7 @@ Refusal wrong_value(std::string_view fault) {
   return fault.empty() ? Refusal{} : fmt::format("501 5.5.4 {}", fault);
 }
 
-// RFC 5321 section 4.1.1.11: none may come twice. `seen` holds those that came.
+// None may come twice. `seen` holds those that came.
 template <class Keyword>
 Refusal note(Keyword keyword, unsigned& seen, std::string_view name) {
   const unsigned bit = 1U << static_cast<unsigned>(keyword);

@@ -1,5 +1,5 @@
 // The report about one message, for all recipients whose end is to be told at that time: those that
-// failed, and those that were relayed to where nobody tells more. An RFC 3464 multipart/report that
+// failed, and those that were relayed to a server without DSN. An RFC 3464 multipart/report that
 // a human understands and a program can read; of a message that came with SMTPUTF8 in the forms of
 // RFC 6533. Pure: time and id are arguments. Whether a report is due is the caller's affair; a
 // message with a null sender never gets one.

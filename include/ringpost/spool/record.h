@@ -50,7 +50,7 @@ struct MessageRecord {
 
 struct RecipientOutcome {
   std::uint32_t recipient = 0;  // index in the message record
-  mail::Outcome outcome;        // delivered, bounced or expired
+  mail::Outcome outcome;        // anything but deferred
 };
 
 struct OutcomeRecord {
