@@ -18,6 +18,8 @@ constexpr std::uint64_t block_size = 4096;    // what direct writes to the spool
 constexpr std::size_t max_socket_path = 107;  // sun_path less its final NUL, unix(7)
 constexpr std::uint32_t default_groups_per_shard = 2;
 constexpr std::uint32_t max_default_shards = 128;
+// Also bounds what is remembered of the messages that came within it.
+constexpr Duration longest_interval = 1min;
 
 class Completion {
  public:
@@ -81,6 +83,10 @@ class Completion {
           "listener.max_message_size",
           "listener.max_message_size: a message must fit into half a spool segment",
           fmt::format("at most {} with this spool.segment_size", config_.spool.segment_size / 2));
+    }
+    if (config_.spool.interval > longest_interval) {
+      problem("spool.interval", "spool.interval: is longer than a crash should be allowed to cost",
+              fmt::format("at most {}", format_duration(longest_interval)));
     }
     if (config_.retry.first > config_.retry.max) {
       problem("retry.first", "retry.first: is longer than retry.max",

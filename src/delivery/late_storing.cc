@@ -11,6 +11,10 @@ void LateStoring::keep(queue::QueuedMessage& message, Instant deadline) {
   messages_.contents().pin(message);
   ++only_in_memory_;
   if (deadline != never) {
+    // Since the ones before came the interval may have become shorter.
+    for (auto at = due_.rbegin(); at != due_.rend() && at->first > deadline; ++at) {
+      at->first = deadline;
+    }
     due_.push_back({deadline, {message.id(), message.part()}});
   }
 }

@@ -62,6 +62,7 @@ bool failed(const mail::Outcome& outcome) {
 void describe(OwedReport& report, const queue::QueuedMessage& message) {
   report.about = part_key(message);
   report.location = spool_location(message.location);
+  report.location.length = message.size();  // which may not be on disk yet
   report.arrived = message.arrived();
   report.sender = message.sender();
   report.envid = message.envid();

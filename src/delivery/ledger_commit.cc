@@ -1,6 +1,7 @@
 // How the ledger's lines reach the spool: outcomes in batches behind their event lines, and before
 // them the messages that are not on disk yet.
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "ringpost/base/check.h"
@@ -12,6 +13,8 @@ namespace ringpost::delivery {
 namespace {
 
 constexpr Duration pause_after_error = 1s;
+// While the event log cannot be written.
+constexpr Duration look_for_late_every = 100ms;
 // Each message that is being stored is in memory twice.
 constexpr std::size_t most_late_at_once = 500;
 
@@ -41,7 +44,7 @@ ring::Task<void> Ledger::run() {
       continue;
     }
     std::vector<Line> lines = std::exchange(pending_, {});
-    co_await events_.written(last_event_);
+    co_await tell_first(lines);
     co_await commit(lines);
     recorded_ += lines.size();
     for (Line& line : lines) {
@@ -54,7 +57,23 @@ ring::Task<void> Ledger::run() {
   }
 }
 
+// Outcomes wait for their event lines, as long as it takes. Messages that are not on disk do not,
+// nor do those that come meanwhile.
+ring::Task<void> Ledger::tell_first(std::vector<Line>& lines) {
+  bool told = false;
+  bool going_on = true;
+  while (!told && going_on) {
+    going_on = co_await commit_late(lines);
+    told = co_await events_.written(last_event_, reactor_.now() + look_for_late_every);
+    if (!told && going_on) {
+      std::ranges::move(pending_, std::back_inserter(lines));
+      pending_.clear();
+    }
+  }
+}
+
 void Ledger::push(Line line) {
+  storing_ += line.late != nullptr ? 1 : 0;
   pending_.push_back(std::move(line));
   ++settled_;
   work_.notify_one();
@@ -63,9 +82,9 @@ void Ledger::push(Line line) {
 // --- messages that are not on disk ---------------------------------------------------------------
 
 void Ledger::store_late(queue::QueuedMessage& message, Instant deadline) {
-  const bool first = late_.next_deadline() == never;
+  const Instant before = late_.next_deadline();
   late_.keep(message, deadline);
-  if (first && deadline != never) {
+  if (late_.next_deadline() < before) {
     late_work_.notify_one();
   }
 }
@@ -98,10 +117,15 @@ ring::Task<void> Ledger::store_in_time() {
       co_await late_work_.wait_until(reactor_.timers(), late_.next_deadline());
     } else {
       store_now(*due);
-      if (pending_.size() >= most_late_at_once) {
-        co_await recorded();
-      }
+      co_await late_stored(most_late_at_once);
     }
+  }
+}
+
+// Until no more than `most` are on their way to the disk.
+ring::Task<void> Ledger::late_stored(std::size_t most) {
+  while (storing_ > most && !closing_) {
+    co_await room_.wait();
   }
 }
 
@@ -112,11 +136,9 @@ ring::Task<void> Ledger::store_all() {
   for (std::size_t bucket = 0; bucket < messages_.buckets() && late_.only_in_memory() > 0;
        ++bucket) {
     messages_.for_each_in(bucket, [this](queue::QueuedMessage& message) { store_now(message); });
-    if (pending_.size() >= most_late_at_once) {
-      co_await recorded();
-    }
+    co_await late_stored(most_late_at_once);
   }
-  co_await recorded();
+  co_await late_stored(0);
 }
 
 // A message that is not on disk goes there before what became of it.
@@ -161,6 +183,9 @@ void Ledger::stored(Line& line, std::vector<Line>& lines) {
   const spool::PartKey key = line.outcome.key;
   const spool::Location location = line.location;
   line.late.reset();
+  if (--storing_ <= most_late_at_once) {
+    room_.notify_all();
+  }
   queue::QueuedMessage* const message = messages_.find(key.message, key.part);
   if (message != nullptr) {
     late_.stored(*message, content_location(location));

@@ -53,10 +53,14 @@ std::uint64_t EventWriter::append(const Event& event) {
   return appended_;
 }
 
-ring::Task<void> EventWriter::written(std::uint64_t position) {
+ring::Task<bool> EventWriter::written(std::uint64_t position, Instant deadline) {
   while (written_ < position && !(closing_ && fd_ < 0)) {
-    co_await progress_.wait();
+    const bool notified = co_await progress_.wait_until(reactor_.timers(), deadline);
+    if (!notified) {
+      co_return false;
+    }
   }
+  co_return true;
 }
 
 ring::Task<void> EventWriter::room() {

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "ringpost/base/international_domain.h"
 #include "ringpost/base/text.h"
 #include "ringpost/delivery/places.h"
 #include "ringpost/intake/intake.h"
@@ -52,7 +53,11 @@ void Intake::believe(LearntHost learnt) {
 }
 
 const LearntHost* Intake::believed(std::string_view domain) const {
-  return learnt_ == nullptr ? nullptr : learnt_->find(to_lower(domain), room_.reactor.now());
+  if (learnt_ == nullptr) {
+    return nullptr;
+  }
+  std::string made;  // queued domains, and so what is learnt of them, are A-labels
+  return learnt_->find(to_lower(ascii_domain(domain, made)), room_.reactor.now());
 }
 
 GroupPlace Intake::place_domain(std::string_view domain) const {
@@ -173,24 +178,24 @@ ring::Task<bool> Intake::move_out(queue::QueueGroup& group, queue::Domain& domai
     }
     std::vector<queue::Entry*> entries;
     bool some_stay = false;
-    bool some_unstored = false;
+    std::size_t unstored = 0;
     const bool elsewhere = local(place.group).queue == nullptr;
     queue::QueueGroup::for_each_ready(domain, [&](queue::Entry& entry) {
       if (elsewhere && entry.message().storage != queue::Storage::on_disk) {
         room_.ledger.store_now(entry.message());  // what is handed over is on disk here first
-        some_unstored = true;
+        ++unstored;
       } else if (may_move(entry.message(), place)) {
         entries.push_back(&entry);
       } else {
         some_stay = true;
       }
-      return entries.size() < portion;
+      return entries.size() + unstored < portion;
     });
-    if (entries.empty() && !some_unstored) {
+    if (entries.empty() && unstored == 0) {
       co_return !some_stay;
     }
     move(group, entries, place);
-    while (!closing_ && giving_ >= most_hand_overs) {
+    while (elsewhere && !closing_ && giving_ >= most_hand_overs) {
       co_await given_.wait();
     }
     if (room_.events.full()) {

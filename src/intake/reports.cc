@@ -95,7 +95,8 @@ ring::Task<void> Reports::write(delivery::OwedReport report) {
   bool stored = false;
   while (!closing_ && !done) {
     if (!stored) {
-      const Verdict verdict = co_await intake_->accept_once(std::make_unique<mail::Message>(text));
+      auto copy = std::make_unique<mail::Message>(text);
+      const Verdict verdict = co_await intake_->accept_once(std::move(copy));
       stored = verdict == Verdict::accepted;
     }
     if (stored) {

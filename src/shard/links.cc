@@ -148,8 +148,16 @@ ring::Task<void> Links::confirm(std::uint32_t shard, spool::PartKey key) {
 }
 
 ring::Task<bool> Links::ask_memory(std::uint32_t shard, std::uint64_t held, std::uint64_t wanted) {
-  while (waiting_for_memory_[shard] >= PostOffice::most_waiting) {
-    co_await memory_room_[shard].wait();
+  if (shard == shard_) {
+    co_return co_await memory_.ask(held, wanted);
+  }
+  // Whoever holds some already goes on: what it holds is given back the sooner.
+  const Instant deadline = reactor_.now() + intake::ContentMemory::patience;
+  while (held == 0 && waiting_for_memory_[shard] >= PostOffice::most_waiting) {
+    const bool notified = co_await memory_room_[shard].wait_until(reactor_.timers(), deadline);
+    if (!notified) {
+      co_return false;
+    }
   }
   ++waiting_for_memory_[shard];
   const std::uint64_t token = next_token_++;
@@ -161,6 +169,10 @@ ring::Task<bool> Links::ask_memory(std::uint32_t shard, std::uint64_t held, std:
 }
 
 ring::Task<void> Links::return_memory(std::uint32_t shard, std::uint64_t held) {
+  if (shard == shard_) {
+    memory_.give_back(held);
+    co_return;
+  }
   const std::uint64_t token = next_token_++;
   Letter letter = MemoryLetter(token, held, 0);
   const Answer answer = co_await request(shard, std::move(letter), token);

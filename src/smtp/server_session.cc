@@ -130,6 +130,7 @@ void ServerSession::reset() {
   failed_ = false;
   chunks_ = false;
   allowed_memory_ = 0;
+  content_.give_up();  // as the memory that was granted for it
   message_ = {};
 }
 

@@ -97,6 +97,24 @@ class MxGroups : public ::testing::TestWithParam<std::uint64_t> {
   }
 };
 
+TEST_P(MxGroups, DomainsInOtherScriptsFollowTheirMxHostsToo) {
+  MailWorld world(GetParam(), 2, provider_on(static_cast<std::uint32_t>(GetParam() % 2)));
+  sim::MailServer& server =
+      world.add_site("xn--bcher-kva.example", {.utf8 = true}, providers_host(0));
+  ASSERT_TRUE(world.relay.start_and_wait());
+  for (int number = 0; number < 20; ++number) {
+    sim::SentMessage& message =
+        world.write({"reader@b\xc3\xbc"
+                     "cher.example"});
+    message.mail_parameters = " SMTPUTF8";
+  }
+  ASSERT_TRUE(world.inject(2));
+  ASSERT_TRUE(world.settle(10min)) << world.queued() << " messages do not move";
+  EXPECT_EQ(server.taken.size(), 20U);
+  EXPECT_LE(most_moves(world), 1);
+  EXPECT_TRUE(world.relay.drain());
+}
+
 TEST_P(MxGroups, RecipientsFollowTheirMxHostsAndLaterOnesGoThereAtOnce) {
   const auto shards = static_cast<std::uint32_t>(1 + GetParam() % 3);
   const std::uint32_t home = shards - 1;

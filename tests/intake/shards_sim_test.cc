@@ -152,6 +152,30 @@ TEST_P(ShardsOnSim, NothingIsLostWhenThereAreFewerOrMoreShards) {
   EXPECT_TRUE(world.relay.drain());
 }
 
+// Where they are handed to the very shard that took their spool in, which is its own neighbour
+// then.
+TEST_P(ShardsOnSim, LargeMessagesOfAShardThatIsNoMoreMoveToo) {
+  constexpr std::size_t large = 100'000;
+  MailWorld world(GetParam(), 2);
+  std::vector<sim::MailServer*> sites;
+  for (int number = 0; number < 6; ++number) {
+    const std::string domain = "slow" + std::to_string(number) + ".example";
+    sites.push_back(&world.add_site(domain, {.stalls = 1}));
+    world.write({"reader@" + domain}, large);
+  }
+  ASSERT_TRUE(world.relay.start_and_wait());
+  ASSERT_TRUE(world.inject(2));
+  world.relay.crash(sim::Crash::killed);
+  for (sim::MailServer* const site : sites) {
+    site->personality.stalls = 0;
+  }
+  world.relay.set_shards(1);
+  ASSERT_TRUE(world.relay.start_and_wait());
+  ASSERT_TRUE(world.settle(1h)) << world.queued() << " messages do not move";
+  EXPECT_EQ(world.what_is_wrong(true), "");
+  EXPECT_TRUE(world.relay.drain());
+}
+
 TEST_P(ShardsOnSim, ReportsSurviveCrashesAndNameOnlyWhoFailed) {
   MailWorld world(GetParam(), 1 + static_cast<std::uint32_t>(GetParam() % 2));
   add_sites(world);

@@ -181,6 +181,8 @@ class Ledger {
   void owe(Line& line, OwedReport report, const queue::QueuedMessage& message);
   // What becomes of a settled message that was not on disk; `open`: recipients that remain.
   void record_late(Line& line, queue::QueuedMessage& message, std::uint32_t open);
+  ring::Task<void> tell_first(std::vector<Line>& lines);
+  ring::Task<void> late_stored(std::size_t most);
   ring::Task<void> store_in_time();
   ring::Task<void> store_all();
   void tell(queue::QueueGroup& group, const queue::QueuedMessage& message,
@@ -201,6 +203,7 @@ class Ledger {
   std::map<spool::PartKey, Hold> holds_;
   std::uint64_t last_event_ = 0;
   std::size_t uncommitted_ = 0;
+  std::size_t storing_ = 0;  // lines whose message is on its way to the disk
   std::uint64_t reports_owed_ = 0;
   std::uint64_t settled_ = 0;   // calls
   std::uint64_t recorded_ = 0;  // of them, durably

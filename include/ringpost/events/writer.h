@@ -27,8 +27,8 @@ class EventWriter {
   [[nodiscard]] bool full() const { return pending_.size() >= most_pending_bytes; }
   // Waits until it is not full(), or closing.
   ring::Task<void> room();
-  // Waits until the log holds everything up to `position`.
-  ring::Task<void> written(std::uint64_t position);
+  // Waits until the log holds everything up to `position`, or until `deadline`: false.
+  ring::Task<bool> written(std::uint64_t position, Instant deadline);
   // The file was renamed: go on in a new one of the old name, from the next batch on.
   void reopen();
   // Writes what is left, for `at_most`, and closes.
