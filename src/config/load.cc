@@ -448,21 +448,30 @@ class Loader {
   std::vector<Problem> problems_;
 };
 
+// A result of one problem, made without an initializer list: g++ 12 sees an uninitialized string
+// there.
+LoadResult refuse(Place place, std::string message, std::string suggestion) {
+  std::vector<Problem> problems(1);
+  problems.front().place = std::move(place);
+  problems.front().message = std::move(message);
+  problems.front().suggestion = std::move(suggestion);
+  return std::unexpected(std::move(problems));
+}
+
 }  // namespace
 
 LoadResult load(std::string_view text, std::string_view file,
                 std::span<const std::string> overrides, const Environment& environment) {
   toml::table table;
   if (const auto line = line_with_too_long_a_key(text)) {
-    return std::unexpected(std::vector{Problem{{std::string(file), *line, 1},
-                                               "not TOML: a key has too many parts",
-                                               "quote what is text"}});
+    return refuse({std::string(file), *line, 1}, "not TOML: a key has too many parts",
+                  "quote what is text");
   }
   try {
     table = toml::parse(text);
   } catch (const toml::parse_error& error) {
-    return std::unexpected(std::vector{Problem{
-        place_of(error.source(), file), fmt::format("not TOML: {}", error.description()), ""}});
+    return refuse(place_of(error.source(), file), fmt::format("not TOML: {}", error.description()),
+                  "");
   }
   Loader loader(file);
   for (const std::string& setting : overrides) {
@@ -478,10 +487,8 @@ LoadResult load_file(const std::string& path, std::span<const std::string> overr
   }
   std::string text;
   if (const int error = read_text(path, text); error != 0) {
-    return std::unexpected(std::vector{
-        Problem{{},
-                fail_errno(error, fmt::format("cannot read {}", path)).error().describe(),
-                error == EACCES ? "make it readable for the user that ringpostd runs as" : ""}});
+    return refuse({}, fail_errno(error, fmt::format("cannot read {}", path)).error().describe(),
+                  error == EACCES ? "make it readable for the user that ringpostd runs as" : "");
   }
   return load(text, path, overrides, environment);
 }
